@@ -1,0 +1,53 @@
+// The license file a customer receives, and what a site and the service say to each other when it is activated.
+// The file is a secret: who has it can open what the license is entitled to.
+import { z } from 'zod';
+
+const base64url = z.string().regex(/^[A-Za-z0-9_-]+$/);
+
+/** Where a site reaches the service: a TCP port that speaks TLS 1.3 with the license's pre-shared key. */
+export const feedAddressSchema = z.strictObject({ host: z.string().min(1).max(253), port: z.int().min(1).max(65535) });
+
+export type FeedAddress = z.infer<typeof feedAddressSchema>;
+
+/**
+ * The license file. `trustAnchor` is the vendor's TUF root at the time of issue; it arrives over the same channel as the
+ * entitlement secret, never together with updates.
+ */
+export const licenseFileSchema = z.strictObject({
+  format: z.literal('rollover-license-file/1'),
+  license: z.string().max(16 * 1024),
+  entitlementSecret: base64url.length(43),
+  feed: feedAddressSchema,
+  trustAnchor: z.string().max(1024 * 1024),
+});
+
+export type LicenseFile = z.infer<typeof licenseFileSchema>;
+
+export const siteIdSchema = z.string().regex(/^site-[0-9a-f]{16}$/);
+
+/** Site to service, once: this site uses the license from now on. Repeating it with the same site changes nothing. */
+export const activationRequestSchema = z.strictObject({
+  site: siteIdSchema,
+  name: z.string().min(1).max(128),
+  /** The site's signing key: 32 bytes of hex. Its reports are checked against it. */
+  publicKey: z.string().regex(/^[0-9a-f]{64}$/),
+});
+
+export type ActivationRequest = z.infer<typeof activationRequestSchema>;
+
+export const activationResponseSchema = z.strictObject({ license: z.string().max(16 * 1024) });
+
+export type ActivationResponse = z.infer<typeof activationResponseSchema>;
+
+/** Site to service, now and then: what runs there. */
+export const siteReportSchema = z.strictObject({
+  site: siteIdSchema,
+  at: z.iso.datetime(),
+  agentVersion: z.string().max(64),
+  installed: z.string().max(128).optional(),
+  available: z.string().max(128).optional(),
+  nodes: z.record(z.string().max(64), z.int().nonnegative()),
+  rollover: z.enum(['none', 'running', 'blocked', 'completed']),
+});
+
+export type SiteReport = z.infer<typeof siteReportSchema>;

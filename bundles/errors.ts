@@ -1,0 +1,46 @@
+// The codes that this room raises: releases that cannot be packed, objects that are not what was promised.
+import { type ErrorTable, errorsOf } from '../signing/index.ts';
+
+export const BUNDLE_ERRORS = {
+  'release-file': {
+    kind: 'input',
+    hint: 'Correct release.yaml. `rollover release publish --help` shows an example.',
+  },
+  'directory-missing': { kind: 'input', hint: 'Correct the path in release.yaml, or build the directory first.' },
+  'directory-unreadable': { kind: 'input', hint: 'Give your user read access to it, then publish again.' },
+  'entry-unsupported': {
+    kind: 'input',
+    hint: 'A release carries directories, files and links only. Remove it, or let the service create it at start.',
+  },
+  'link-outside': {
+    kind: 'input',
+    hint: 'Make the link relative and inside its directory, or set `rootfs: true` for a root file system.',
+  },
+  'entry-changed': {
+    kind: 'input',
+    hint: 'Something writes to the directory while it is packed. Stop that, then publish again.',
+  },
+  'path-unsafe': { kind: 'integrity', hint: 'The release would write outside its folder. Refuse it; tell the vendor.' },
+  'segment-corrupt': {
+    kind: 'integrity',
+    hint: 'The bytes differ from what was signed. Fetch or copy that object again, from another source if need be.',
+  },
+  'manifest-corrupt': {
+    kind: 'integrity',
+    hint: 'The bytes differ from what was signed. Fetch or copy that object again, from another source if need be.',
+  },
+  'object-corrupt': {
+    kind: 'integrity',
+    hint: 'The bytes differ from their name. Fetch or copy that object again, from another source if need be.',
+  },
+  'object-missing': {
+    kind: 'integrity',
+    hint: 'The source is incomplete. Copy or export it again, or use another source.',
+  },
+  'document-invalid': {
+    kind: 'integrity',
+    hint: 'This version cannot read the document. Update the agent, or ask the vendor.',
+  },
+} as const satisfies ErrorTable;
+
+export const bundleError = errorsOf(BUNDLE_ERRORS);

@@ -1,0 +1,14 @@
+// What other rooms may use of this one.
+export * from './activation.ts';
+export * from './errors.ts';
+export * from './feed.ts';
+export { decodeManifest, type Entry, type Manifest, type Segment } from './manifest.ts';
+export * from './open.ts';
+export * from './pack.ts';
+export * from './release.ts';
+export { openSealedManifest } from './seal.ts';
+export * from './store/filesystem.ts';
+export type { BlobStore, StoredObject } from './store/store.ts';
+export * from './sync.ts';
+export { scanTree } from './tree.ts';
+export * from './unpack.ts';

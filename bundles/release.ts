@@ -1,0 +1,145 @@
+// What a release is: the file a vendor writes (`release.yaml`) and the signed document that sites read.
+import { z } from 'zod';
+import { sha256Hex } from '../signing/index.ts';
+import { bundleError } from './errors.ts';
+
+const name = z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/, 'use lower-case letters, digits and hyphens');
+const digest = z.string().regex(/^[0-9a-f]{64}$/);
+
+/** Three numbers and an optional suffix, as in `5.2.0` or `5.3.0-rc.1`. */
+export const versionSchema = z
+  .string()
+  .regex(/^\d{1,6}\.\d{1,6}\.\d{1,6}(-[0-9A-Za-z.-]{1,64})?$/, 'use a version such as 5.2.0 or 5.3.0-rc.1');
+
+const relativePath = z
+  .string()
+  .min(1)
+  .max(1024)
+  .refine(path => !path.startsWith('/') && !path.split('/').includes('..'), 'use a path inside the directory');
+
+/** A directory of a release. `microos` names the kernel and the initrd that nodes boot; `files` is any other tree. */
+const componentSchema = z.discriminatedUnion('kind', [
+  z.strictObject({
+    name,
+    kind: z.literal('microos'),
+    directory: z.string().min(1),
+    rootfs: z.boolean().default(false),
+    kernel: relativePath,
+    initrd: relativePath,
+  }),
+  z.strictObject({
+    name,
+    kind: z.literal('files'),
+    directory: z.string().min(1),
+    rootfs: z.boolean().default(false),
+  }),
+]);
+
+/** `release.yaml`. Unknown fields are refused, so that a typing error cannot drop a setting. */
+export const releaseFileSchema = z
+  .strictObject({
+    product: name,
+    version: versionSchema,
+    channel: name,
+    notes: z
+      .string()
+      .max(64 * 1024)
+      .default(''),
+    components: z.array(componentSchema).min(1).max(64),
+  })
+  .refine(file => new Set(file.components.map(c => c.name)).size === file.components.length, {
+    path: ['components'],
+    message: 'two components have the same name',
+  })
+  .refine(file => file.components.filter(c => c.kind === 'microos').length <= 1, {
+    path: ['components'],
+    message: 'a release has at most one microos component',
+  });
+
+export type ReleaseFile = z.infer<typeof releaseFileSchema>;
+export type Component = ReleaseFile['components'][number];
+
+/**
+ * Checks the content of a `release.yaml` that is already parsed as YAML.
+ *
+ * @throws `release-file` naming every field that is wrong
+ */
+export function parseReleaseFile(value: unknown, path: string): ReleaseFile {
+  const result = releaseFileSchema.safeParse(value);
+  if (result.success) return result.data;
+  throw bundleError('release-file', `${path} is not a release file: ${z.prettifyError(result.error)}.`);
+}
+
+const fileRefSchema = z.strictObject({ path: z.string(), sha256: digest, length: z.int().nonnegative() });
+
+/** The bootable image of a release: its two files and the digest that a node reports after booting them. */
+export const imageSchema = z.strictObject({
+  component: name,
+  kernel: fileRefSchema,
+  initrd: fileRefSchema,
+  digest,
+});
+
+export type Image = z.infer<typeof imageSchema>;
+
+/** The public, signed description of a release: a TUF target that names the sealed manifest. */
+export const releaseDocumentSchema = z.object({
+  format: z.literal(1),
+  product: name,
+  version: versionSchema,
+  /** Grows by one with every release of a product and channel; a site never installs a smaller one by itself. */
+  counter: z.int().positive(),
+  createdAt: z.iso.datetime(),
+  notes: z.string(),
+  manifest: z.strictObject({ sha256: digest, length: z.int().positive() }),
+  components: z.array(z.strictObject({ name, kind: z.enum(['microos', 'files']) })),
+  image: imageSchema.optional(),
+  size: z.strictObject({
+    files: z.int().nonnegative(),
+    plainBytes: z.int().nonnegative(),
+    sealedBytes: z.int().nonnegative(),
+    segments: z.int().nonnegative(),
+  }),
+});
+
+export type ReleaseDocument = z.infer<typeof releaseDocumentSchema>;
+
+/** The head of a channel: which releases it offers, oldest first. */
+export const channelDocumentSchema = z.object({
+  format: z.literal(1),
+  product: name,
+  channel: name,
+  releases: z.array(z.strictObject({ version: versionSchema, counter: z.int().positive() })).max(10_000),
+});
+
+export type ChannelDocument = z.infer<typeof channelDocumentSchema>;
+
+/** Names of signed objects inside the repository; the delegated role of a channel owns `<product>/<channel>/...`. */
+export const targetPaths = {
+  issuers: 'licenses/issuers.json',
+  role: (product: string, channel: string) => `${product}.${channel}`,
+  rolePatterns: (product: string, channel: string) => [
+    `${product}/${channel}/channel.json`,
+    `${product}/${channel}/*/release.json`,
+  ],
+  channel: (product: string, channel: string) => `${product}/${channel}/channel.json`,
+  release: (product: string, channel: string, version: string) => `${product}/${channel}/${version}/release.json`,
+} as const;
+
+/** The digest of an image: what a node that booted exactly these two files reports. */
+export function imageDigest(kernelSha256: string, initrdSha256: string): string {
+  return sha256Hex(`kernel ${kernelSha256}\ninitrd ${initrdSha256}\n`);
+}
+
+/**
+ * Reads a signed JSON document whose bytes are already verified.
+ *
+ * @throws `document-invalid`
+ */
+export function parseDocument<T>(schema: z.ZodType<T>, bytes: Uint8Array, what: string): T {
+  try {
+    return schema.parse(JSON.parse(Buffer.from(bytes).toString('utf8')));
+  } catch (cause) {
+    throw bundleError('document-invalid', `The ${what} cannot be read.`, { cause });
+  }
+}

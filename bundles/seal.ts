@@ -1,0 +1,98 @@
+// Seals and opens segments and manifests: zstd, then AES-256-GCM. The layout is specified in FORMAT.md.
+// Deterministic on purpose: equal plaintext of one product gives equal bytes, so releases share segments.
+import { createCipheriv, createDecipheriv, createHmac } from 'node:crypto';
+import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { sha256, sha256Hex } from '../signing/index.ts';
+import { bundleError } from './errors.ts';
+
+export const SEGMENT_MAGIC = Buffer.from('RLVRSEG1');
+export const MANIFEST_MAGIC = Buffer.from('RLVRMAN1');
+
+export const LIMITS = {
+  /** A segment is closed when it reaches the target; the last chunk may carry it past that by one chunk. */
+  segmentTargetBytes: 1024 * 1024,
+  segmentPlainBytes: 2 * 1024 * 1024,
+  manifestPlainBytes: 512 * 1024 * 1024,
+} as const;
+
+export const KEY_BYTES = 32;
+const TAG_BYTES = 16;
+const MAGIC_BYTES = 8;
+const SIZE_BYTES = 4;
+/** Every key encrypts one message only (it is derived from that message), so a fixed nonce is safe. */
+const NONCE = Buffer.alloc(12);
+const ZSTD_LEVEL = 3;
+
+/** A sealed object: its name is the SHA-256 of its bytes, so that anyone can verify it without a key. */
+export interface Sealed {
+  readonly name: string;
+  readonly key: Buffer;
+  readonly bytes: Buffer;
+}
+
+/** Seals the concatenated chunks of a segment under a key derived from the product's secret and the content. */
+export function sealSegment(productKey: Uint8Array, plain: Uint8Array): Sealed {
+  return seal(SEGMENT_MAGIC, productKey, plain);
+}
+
+/**
+ * Opens a segment.
+ *
+ * @param plainSize what the manifest says; more is never decompressed
+ * @throws `segment-corrupt`
+ */
+export function openSegment(name: string, key: Uint8Array, bytes: Uint8Array, plainSize: number): Buffer {
+  try {
+    if (sha256Hex(bytes) !== name) throw new Error('digest');
+    return open(SEGMENT_MAGIC, key, bytes, Math.min(plainSize, LIMITS.segmentPlainBytes));
+  } catch (cause) {
+    throw bundleError('segment-corrupt', `Segment ${name} is not the one that was signed.`, { cause });
+  }
+}
+
+/** Seals an encoded manifest; its key is the content key of the release. */
+export function sealManifest(productKey: Uint8Array, plain: Uint8Array): Sealed {
+  return seal(MANIFEST_MAGIC, productKey, plain);
+}
+
+/**
+ * Opens a sealed manifest with the content key.
+ *
+ * @throws `manifest-corrupt`
+ */
+export function openSealedManifest(name: string, contentKey: Uint8Array, bytes: Uint8Array): Buffer {
+  try {
+    if (sha256Hex(bytes) !== name) throw new Error('digest');
+    return open(MANIFEST_MAGIC, contentKey, bytes, LIMITS.manifestPlainBytes);
+  } catch (cause) {
+    throw bundleError('manifest-corrupt', `Manifest ${name} is not the one that was signed.`, { cause });
+  }
+}
+
+/** Layout: magic (8), plain size (u32 BE), ciphertext of the zstd frame, tag (16). The head is authenticated too. */
+function seal(magic: Buffer, productKey: Uint8Array, plain: Uint8Array): Sealed {
+  const packed = zstdCompressSync(plain, { params: { [constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL } });
+  const key = createHmac('sha256', productKey).update(magic).update(sha256(packed)).digest();
+  const head = Buffer.alloc(MAGIC_BYTES + SIZE_BYTES);
+  magic.copy(head);
+  head.writeUInt32BE(plain.length, MAGIC_BYTES);
+  const cipher = createCipheriv('aes-256-gcm', key, NONCE).setAAD(head);
+  const bytes = Buffer.concat([head, cipher.update(packed), cipher.final(), cipher.getAuthTag()]);
+  return { name: sha256Hex(bytes), key, bytes };
+}
+
+/** Nothing is decompressed before the tag has been checked, and never more than was promised. */
+function open(magic: Buffer, key: Uint8Array, bytes: Uint8Array, most: number): Buffer {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const head = buffer.subarray(0, MAGIC_BYTES + SIZE_BYTES);
+  if (buffer.length < head.length + TAG_BYTES || !head.subarray(0, MAGIC_BYTES).equals(magic)) throw new Error('head');
+  const plainSize = head.readUInt32BE(MAGIC_BYTES);
+  if (plainSize > most) throw new Error('larger than promised');
+  const body = buffer.subarray(head.length, buffer.length - TAG_BYTES);
+  const decipher = createDecipheriv('aes-256-gcm', key, NONCE, { authTagLength: TAG_BYTES });
+  decipher.setAAD(head).setAuthTag(buffer.subarray(buffer.length - TAG_BYTES));
+  const packed = Buffer.concat([decipher.update(body), decipher.final()]);
+  const plain = zstdDecompressSync(packed, { maxOutputLength: Math.max(plainSize, 1) });
+  if (plain.length !== plainSize) throw new Error('shorter than promised');
+  return plain;
+}

@@ -1,0 +1,98 @@
+// `rollover license`: the license desk.
+import { open, rm } from 'node:fs/promises';
+import { Command, InvalidArgumentError } from 'commander';
+import type { LicenseFile } from '../../bundles/index.ts';
+import { type Terminal, table } from '../../terminal.ts';
+import { serverError } from '../errors.ts';
+import type { LicenseView } from '../licenses/licenses.ts';
+import { type ServiceOptions, serviceOf, withService } from './options.ts';
+
+interface IssueFlags extends ServiceOptions {
+  readonly customer: string;
+  readonly product: string;
+  readonly channel: readonly string[];
+  readonly nodes: number;
+  readonly sites: number;
+  readonly expires?: string;
+  readonly out: string;
+}
+
+export function licenseCommand(terminal: () => Terminal): Command {
+  const command = new Command('license').description('issue, list and revoke licenses');
+
+  withService(command.command('issue'))
+    .description('issue a license; writes the license file for the customer')
+    .requiredOption('--customer <name>', 'whose license it is')
+    .requiredOption('--product <name>', 'what it is for')
+    .option('--channel <name...>', 'channels it may follow', ['stable'])
+    .option('--nodes <n>', 'how many nodes it covers', positive, 100)
+    .option('--sites <n>', 'how many clusters it covers', positive, 1)
+    .option('--expires <date>', 'last day, as 2027-12-31 (default: never)', date)
+    .requiredOption('--out <file>', 'where to write the license file (it is a secret: mode 0600)')
+    .action(async (flags: IssueFlags) => {
+      const api = await serviceOf(flags);
+      const file = await reserve(flags.out);
+      try {
+        const { customer, product, channel: channels, nodes, sites, expires: expiresAt } = flags;
+        const order = { customer, product, channels, nodes, sites, expiresAt };
+        const issued = await api.post<{ id: string; file: LicenseFile }>('/v1/licenses', order);
+        await file.write(issued.file);
+        terminal().result(
+          { id: issued.id, file: flags.out },
+          `License ${issued.id} for ${customer}: ${flags.out}\nThe file holds the entitlement key; it is the only copy. Send it over a channel you trust.`,
+        );
+      } catch (error) {
+        await file.discard();
+        throw error;
+      }
+    });
+
+  withService(command.command('list'))
+    .description('all licenses, newest first')
+    .action(async (flags: ServiceOptions) => {
+      const { licenses } = await (await serviceOf(flags)).get<{ licenses: LicenseView[] }>('/v1/licenses');
+      const rows = licenses.map(l => [l.id, l.customer, l.product, l.status, String(l.nodes), l.expiresAt ?? 'never']);
+      terminal().result(licenses, table(['license', 'customer', 'product', 'status', 'nodes', 'expires'], rows));
+    });
+
+  withService(command.command('revoke'))
+    .argument('<license>', 'its id')
+    .description('no new connections and updates for this license; running clusters keep running')
+    .action(async (id: string, flags: ServiceOptions) => {
+      await (await serviceOf(flags)).post(`/v1/licenses/${encodeURIComponent(id)}/revoke`, {});
+      terminal().result({ id, status: 'revoked' }, `License ${id} is revoked.`);
+    });
+  return command;
+}
+
+/** Takes the file name before the license is made: its only copy must not be lost to a mistyped path. */
+async function reserve(path: string) {
+  const file = await open(path, 'wx', 0o600).catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code === 'EEXIST') throw serverError('file-exists', `${path} exists already.`, { cause });
+    throw serverError('file-unreadable', `${path} cannot be written: ${cause.message}.`, { cause });
+  });
+  return {
+    async write(content: LicenseFile) {
+      await file.writeFile(`${JSON.stringify(content, null, 2)}\n`);
+      await file.sync();
+      await file.close();
+    },
+    async discard() {
+      await file.close();
+      await rm(path, { force: true });
+    },
+  };
+}
+
+function positive(text: string): number {
+  const number = Number(text);
+  if (Number.isInteger(number) && number > 0) return number;
+  throw new InvalidArgumentError('use a whole number above zero.');
+}
+
+/** The end of that day, UTC. */
+function date(text: string): string {
+  const ms = /^\d{4}-\d\d-\d\d$/.test(text) ? Date.parse(`${text}T23:59:59Z`) : Number.NaN;
+  if (Number.isNaN(ms)) throw new InvalidArgumentError('use a date such as 2027-12-31.');
+  return new Date(ms).toISOString();
+}

@@ -1,0 +1,99 @@
+// `rollover server`: runs the hosted service until it is told to stop.
+import { Command, InvalidArgumentError } from 'commander';
+import { pino } from 'pino';
+import { z } from 'zod';
+import type { FeedAddress } from '../../bundles/index.ts';
+import type { Terminal } from '../../terminal.ts';
+import { serverError } from '../errors.ts';
+import { type ServerOptions, startServer } from '../main.ts';
+import { DEFAULT_FEED_PORT, DEFAULT_PORT, defaultServerDirectory } from './options.ts';
+
+const environmentSchema = z.object({
+  DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
+  REDIS_URL: z.url({ protocol: /^rediss?$/ }).optional(),
+  ROLLOVER_SERVER_KEY: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{43}$/, 'base64url of 32 bytes')
+    .optional(),
+});
+
+interface Flags {
+  readonly data: string;
+  readonly host: string;
+  readonly port: number;
+  readonly feedPort: number;
+  readonly publicFeed?: FeedAddress;
+  readonly verbose: boolean;
+}
+
+export function serverCommand(terminal: () => Terminal): Command {
+  return new Command('server')
+    .description('run the hosted service: licenses, releases and updates')
+    .option('--data <directory>', 'where it keeps everything', defaultServerDirectory())
+    .option('--host <address>', 'address to listen on', '127.0.0.1')
+    .option('--port <number>', 'port of the vendor API', port, DEFAULT_PORT)
+    .option(
+      '--feed-port <number>',
+      'port that sites connect to (TLS 1.3 with their license’s key)',
+      port,
+      DEFAULT_FEED_PORT,
+    )
+    .option('--public-feed <host:port>', 'what license files tell sites to connect to', address)
+    .option('--verbose', 'log to stderr, as JSON lines', false)
+    .addHelpText('after', ENVIRONMENT_HELP)
+    .action(async (flags: Flags) => {
+      const out = terminal();
+      const server = await startServer({ ...optionsOf(flags), onStep: step => out.say(`… ${step}`) });
+      const { url, feed, adminTokenPath } = server;
+      out.result(
+        { status: 'ready', url, feed, adminToken: adminTokenPath },
+        `The service is ready.\n  vendor API   ${url}   (token in ${adminTokenPath})\n  sites        ${feed.host}:${feed.port}   (TLS 1.3, keyed by license)`,
+      );
+      await stopSignal();
+      out.say('… stopping');
+      await server.close();
+    });
+}
+
+const ENVIRONMENT_HELP = `
+Environment, checked at the start:
+  DATABASE_URL         a PostgreSQL of your own instead of the embedded one
+  REDIS_URL            runs the job queue on Redis instead of PostgreSQL
+  ROLLOVER_SERVER_KEY  the key that secrets are sealed with, base64url of 32 bytes (default: a file in --data)`;
+
+function optionsOf(flags: Flags): ServerOptions {
+  const environment = environmentSchema.safeParse(process.env);
+  if (!environment.success) {
+    throw serverError('config-invalid', `The environment is not usable: ${z.prettifyError(environment.error)}.`);
+  }
+  const { DATABASE_URL, REDIS_URL, ROLLOVER_SERVER_KEY } = environment.data;
+  return {
+    directory: flags.data,
+    host: flags.host,
+    port: flags.port,
+    feedPort: flags.feedPort,
+    ...(flags.publicFeed ? { publicFeed: flags.publicFeed } : {}),
+    ...(DATABASE_URL === undefined ? {} : { databaseUrl: DATABASE_URL }),
+    ...(REDIS_URL === undefined ? {} : { redisUrl: REDIS_URL }),
+    ...(ROLLOVER_SERVER_KEY === undefined ? {} : { serverKey: ROLLOVER_SERVER_KEY }),
+    ...(flags.verbose ? { log: pino({ redact: ['req.headers.authorization'] }, pino.destination(2)) } : {}),
+  };
+}
+
+function stopSignal(): Promise<void> {
+  return new Promise(resolve => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
+  });
+}
+
+function port(text: string): number {
+  const number = Number(text);
+  if (Number.isInteger(number) && number > 0 && number < 65536) return number;
+  throw new InvalidArgumentError('a port is a number from 1 to 65535.');
+}
+
+function address(text: string): FeedAddress {
+  const match = /^(.+):(\d+)$/.exec(text);
+  if (!match) throw new InvalidArgumentError('use host:port.');
+  return { host: match[1] as string, port: port(match[2] as string) };
+}

@@ -1,0 +1,49 @@
+// `rollover trust`: the vendor's root of trust.
+import { Command, InvalidArgumentError } from 'commander';
+import type { Terminal } from '../../terminal.ts';
+import { setUpRoot } from '../pipeline/root-ceremony.ts';
+import { type ServiceOptions, serviceOf, withKeys, withService } from './options.ts';
+
+interface InitFlags extends ServiceOptions {
+  readonly keys: string;
+  readonly rootKeys: number;
+  readonly rootThreshold: number;
+  readonly targetsKeys: number;
+  readonly targetsThreshold: number;
+}
+
+export function trustCommand(terminal: () => Terminal): Command {
+  const command = new Command('trust').description('the root of trust: who may sign what');
+  withKeys(withService(command.command('init')))
+    .description('make the offline keys and publish the first root (once for each service)')
+    .option('--root-keys <n>', 'keys of the root role', count, 1)
+    .option('--root-threshold <n>', 'how many of them have to sign', count, 1)
+    .option('--targets-keys <n>', 'keys of the release-signing role', count, 1)
+    .option('--targets-threshold <n>', 'how many of them have to sign', count, 1)
+    .action(async (flags: InitFlags) => {
+      requireReachable('root', flags.rootThreshold, flags.rootKeys);
+      requireReachable('targets', flags.targetsThreshold, flags.targetsKeys);
+      const { fingerprint } = await setUpRoot(await serviceOf(flags), {
+        keysDirectory: flags.keys,
+        keys: { root: flags.rootKeys, targets: flags.targetsKeys },
+        thresholds: { root: flags.rootThreshold, targets: flags.targetsThreshold },
+        nowMs: Date.now(),
+      });
+      terminal().result(
+        { status: 'set up', root: 1, fingerprint, keys: flags.keys },
+        `Root 1 is published; its SHA-256 is ${fingerprint}.\nThe signing keys are in ${flags.keys}: keep them offline, and keep a copy.`,
+      );
+    });
+  return command;
+}
+
+function requireReachable(role: string, threshold: number, keys: number): void {
+  if (threshold > keys)
+    throw new InvalidArgumentError(`a threshold of ${threshold} needs more than ${keys} ${role} key(s).`);
+}
+
+function count(text: string): number {
+  const number = Number(text);
+  if (Number.isInteger(number) && number >= 1 && number <= 16) return number;
+  throw new InvalidArgumentError('use a number from 1 to 16.');
+}

@@ -1,0 +1,21 @@
+// Opens the database: the embedded one, or the server that DATABASE_URL names.
+import { Kysely, PostgresDialect } from 'kysely';
+import pg from 'pg';
+import type { Tables } from './schema.ts';
+
+export type Database = Kysely<Tables>;
+
+/** How to reach PostgreSQL; understood by `pg` and by BullMQ's backend alike. */
+export type Connection =
+  | { readonly connectionString: string }
+  | { readonly host: string; readonly user: string; readonly database: string };
+
+const POOL_SIZE = 10;
+
+/** A pool of connections. The caller ends it with `destroy()`. */
+export function openDatabase(connection: Connection): Database {
+  const pool = new pg.Pool({ ...connection, max: POOL_SIZE });
+  // An idle connection that breaks is replaced by the pool; without a listener it would end the process.
+  pool.on('error', () => undefined);
+  return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
+}

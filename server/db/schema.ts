@@ -1,0 +1,97 @@
+// The tables of the hosted service, as kysely sees them. Every change is a migration in `migrations.ts`.
+import type { ColumnType, Generated } from 'kysely';
+
+/** PostgreSQL's `timestamptz`; written as Date, read as Date. */
+type Instant = ColumnType<Date, Date, Date>;
+type Json = ColumnType<unknown, string, string>;
+
+export interface SecretTable {
+  name: string;
+  sealed: Buffer;
+}
+
+/** Published TUF metadata; the highest version of a role is the current one. */
+export interface MetadataTable {
+  role: string;
+  version: number;
+  body: Buffer;
+  published_at: Instant;
+}
+
+export type ReleaseState = 'publishing' | 'published' | 'failed';
+
+export interface ReleaseTable {
+  id: string;
+  product: string;
+  channel: string;
+  version: string;
+  counter: number;
+  state: ReleaseState;
+  /** Why publishing failed, for the pipeline that waits for it. */
+  problem: string | null;
+  manifest_digest: string;
+  sealed_content_key: Buffer;
+  /** The signed `release.json`, byte for byte. */
+  document: string;
+  created_at: Instant;
+  published_at: Instant | null;
+}
+
+export type LicenseStatus = 'active' | 'suspended' | 'revoked';
+
+export interface LicenseTable {
+  id: string;
+  customer: string;
+  product: string;
+  channels: string[];
+  status: LicenseStatus;
+  document: string;
+  node_limit: number;
+  site_limit: number;
+  entitlement_public_key: string;
+  sealed_psk: Buffer;
+  expires_at: Instant | null;
+  created_at: Instant;
+}
+
+export interface SiteTable {
+  id: string;
+  license_id: string;
+  name: string;
+  public_key: string;
+  activated_at: Instant;
+  last_seen_at: Instant;
+  report: Json | null;
+}
+
+export interface WrapTable {
+  manifest_digest: string;
+  license_id: string;
+  body: Json;
+}
+
+export interface TokenTable {
+  id: string;
+  name: string;
+  hash: string;
+  created_at: Instant;
+}
+
+export interface AuditTable {
+  seq: Generated<string>;
+  at: Instant;
+  actor: string;
+  action: string;
+  subject: string;
+}
+
+export interface Tables {
+  secrets: SecretTable;
+  metadata: MetadataTable;
+  releases: ReleaseTable;
+  licenses: LicenseTable;
+  sites: SiteTable;
+  wraps: WrapTable;
+  tokens: TokenTable;
+  audit: AuditTable;
+}

@@ -1,0 +1,73 @@
+// The codes that the hosted service raises, and how each kind of error is said over HTTP.
+import { type ErrorKind, type ErrorTable, errorsOf, RolloverError } from '../signing/index.ts';
+
+export const SERVER_ERRORS = {
+  'config-invalid': { kind: 'usage', hint: 'Correct the settings named above and start again.' },
+  'port-in-use': {
+    kind: 'busy',
+    hint: 'Stop the program that listens there, or choose another port with --port and --feed-port.',
+  },
+  'data-directory': {
+    kind: 'usage',
+    hint: 'Choose another directory with --data; as root, one that the user nobody can enter, such as /var/lib/rollover.',
+  },
+  'database-start': { kind: 'storage', hint: 'Read the log named above. DATABASE_URL selects a server of your own.' },
+  'database-missing': {
+    kind: 'usage',
+    hint: 'Install the optional packages (npm install without --omit=optional), or set DATABASE_URL.',
+  },
+  'request-invalid': { kind: 'input', hint: 'Correct the fields named above.' },
+  'body-too-large': { kind: 'input', hint: 'Send less in one request; segments are at most a few MiB.' },
+  unauthorized: { kind: 'usage', hint: 'Pass the token of the service: --token-file, or ROLLOVER_TOKEN.' },
+  'not-found': { kind: 'input', hint: 'Check the name. The list commands show what there is.' },
+  'trust-exists': { kind: 'conflict', hint: 'The root of trust is set up once. Rotate keys instead of starting anew.' },
+  'trust-missing': { kind: 'conflict', hint: 'Run `rollover trust init` first.' },
+  'release-exists': {
+    kind: 'conflict',
+    hint: 'A published version never changes. Raise the version in release.yaml.',
+  },
+  'metadata-conflict': { kind: 'conflict', hint: 'Somebody published at the same time. Publish again.' },
+  'release-incomplete': { kind: 'conflict', hint: 'Publish again: what is already uploaded is not sent twice.' },
+  'license-refused': { kind: 'license', hint: 'Ask the license desk of the vendor.' },
+  'site-limit': { kind: 'license', hint: 'Ask for a license that allows more sites.' },
+  'service-unreachable': {
+    kind: 'network',
+    hint: 'Start it with `rollover server`, or name its address with --server.',
+  },
+  'service-failed': { kind: 'network', hint: 'Read the log of the service; the request id is in it.' },
+  'keys-exist': { kind: 'conflict', hint: 'Signing keys are never overwritten. Choose another directory with --keys.' },
+  'keys-missing': { kind: 'usage', hint: 'Run `rollover trust init`, or name the directory with --keys.' },
+  'file-exists': { kind: 'conflict', hint: 'Nothing was overwritten. Choose another name with --out.' },
+  'file-unreadable': { kind: 'input', hint: 'Check the path and its permissions.' },
+} as const satisfies ErrorTable;
+
+export const serverError = errorsOf(SERVER_ERRORS);
+
+const STATUS_OF_CODE: Readonly<Record<string, number>> = {
+  unauthorized: 401,
+  'not-found': 404,
+  'object-missing': 404,
+  'metadata-missing': 404,
+  'body-too-large': 413,
+};
+
+const STATUS_OF_KIND: Readonly<Record<ErrorKind, number>> = {
+  internal: 500,
+  usage: 400,
+  input: 400,
+  license: 403,
+  integrity: 422,
+  media: 422,
+  network: 502,
+  busy: 503,
+  conflict: 409,
+  storage: 507,
+  cluster: 409,
+  interrupted: 503,
+};
+
+/** The HTTP status of an error; anything that is not ours is a 500. */
+export function statusOf(error: unknown): number {
+  if (!(error instanceof RolloverError)) return 500;
+  return STATUS_OF_CODE[error.code] ?? STATUS_OF_KIND[error.kind];
+}

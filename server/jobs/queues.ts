@@ -1,0 +1,70 @@
+// The one place that makes BullMQ queues and workers: on PostgreSQL by default, on Redis when REDIS_URL is set.
+// A job may run twice (a worker that dies is replaced), so all work given to a queue is safe to repeat.
+import { createPostgresBackend, type Job, Queue, Worker, withBackend } from 'bullmq';
+import { Redis } from 'ioredis';
+import type { Connection } from '../db/database.ts';
+
+/** A queue and the worker that serves it in this process. */
+export interface JobQueue<Data> {
+  /** Adds a job; a second one with the same `jobId` is the first one. */
+  add(name: string, data: Data, options?: { readonly jobId?: string }): Promise<void>;
+  /** Runs `name` again and again; the schedule survives restarts and exists once, however many services run. */
+  every(intervalMs: number, name: string, data: Data): Promise<void>;
+  /** Waits for the job being worked on, then lets go of the backend. */
+  close(): Promise<void>;
+}
+
+export interface QueueBackend {
+  readonly connection: Connection;
+  readonly redisUrl: string | undefined;
+}
+
+/** Finished jobs are kept a while, for those who ask what became of them. */
+const KEPT = { removeOnComplete: { count: 1000 }, removeOnFail: { count: 1000 } };
+const RETRIES = { attempts: 3, backoff: { type: 'exponential', delay: 500 } };
+
+/**
+ * Opens a queue and starts its worker.
+ *
+ * @param work handles one job; throwing means: try again later, three times in all
+ * @param onError hears of trouble with the backend, which the queue itself gets over
+ */
+export async function openQueue<Data>(
+  backend: QueueBackend,
+  name: string,
+  work: (job: string, data: Data) => Promise<void>,
+  onError: (error: Error) => void,
+): Promise<JobQueue<Data>> {
+  const { queue, worker, end } = connect(backend, name, job => work(job.name, job.data as Data));
+  queue.on('error', onError);
+  worker.on('error', onError);
+  await queue.waitUntilReady();
+  return {
+    async add(job, data, options) {
+      await queue.add(job, data, { ...KEPT, ...RETRIES, ...options });
+    },
+    async every(intervalMs, job, data) {
+      await queue.upsertJobScheduler(job, { every: intervalMs }, { name: job, data, opts: KEPT });
+    },
+    async close() {
+      await worker.close();
+      await queue.close();
+      await end();
+    },
+  };
+}
+
+function connect(backend: QueueBackend, name: string, process: (job: Job) => Promise<void>) {
+  if (backend.redisUrl !== undefined) {
+    const connection = new Redis(backend.redisUrl, { maxRetriesPerRequest: null });
+    const end = async () => void (await connection.quit());
+    return { queue: new Queue(name, { connection }), worker: new Worker(name, process, { connection }), end };
+  }
+  const onPostgres = withBackend(createPostgresBackend);
+  const connection = { ...backend.connection, schema: 'bullmq', migrate: true };
+  return {
+    queue: new onPostgres.Queue(name, { connection }) as unknown as Queue,
+    worker: new onPostgres.Worker(name, process, { connection }) as unknown as Worker,
+    end: async () => undefined,
+  };
+}

@@ -1,0 +1,155 @@
+// Licenses: issued to a customer, bound to sites, revoked. The entitlement secret leaves the service once and is not kept.
+import { randomBytes, randomUUID } from 'node:crypto';
+import type { LicenseFile } from '../../bundles/index.ts';
+import {
+  base64url,
+  ENTITLEMENT_SECRET_BYTES,
+  entitlementPublicKey,
+  keyIdOf,
+  type License,
+  pskOf,
+  publicKeyOf,
+  signLicense,
+} from '../../signing/index.ts';
+import { type Actor, audit } from '../audit/audit.ts';
+import type { Context } from '../context.ts';
+import type { LicenseStatus } from '../db/schema.ts';
+import { serverError } from '../errors.ts';
+import { onlineKey } from '../secrets.ts';
+import { publishedMetadata } from '../trust/repository.ts';
+
+export interface LicenseOrder {
+  readonly customer: string;
+  readonly product: string;
+  readonly channels: readonly string[];
+  readonly nodes: number;
+  readonly sites: number;
+  readonly features: readonly string[];
+  /** Absent for a perpetual license. */
+  readonly expiresAt?: Date;
+}
+
+export interface LicenseView {
+  readonly id: string;
+  readonly customer: string;
+  readonly product: string;
+  readonly status: LicenseStatus;
+  readonly nodes: number;
+  readonly sites: number;
+  readonly expiresAt: string | null;
+  readonly createdAt: string;
+}
+
+/**
+ * Issues a license. The file in the answer is the only copy of its entitlement secret.
+ *
+ * @throws `trust-missing`
+ */
+export async function issueLicense(
+  context: Context,
+  order: LicenseOrder,
+  actor: Actor,
+): Promise<{ readonly id: string; readonly file: LicenseFile }> {
+  const trustAnchor = await publishedMetadata(context.db, 'root');
+  if (!trustAnchor) throw serverError('trust-missing', 'This service has no root of trust yet.');
+  const id = `lic-${randomUUID()}`;
+  const secret = randomBytes(ENTITLEMENT_SECRET_BYTES);
+  const now = context.now();
+  const license: License = {
+    version: 1,
+    id,
+    customer: order.customer,
+    product: order.product,
+    channels: [...order.channels],
+    limits: { nodes: order.nodes, sites: order.sites },
+    features: [...order.features],
+    issuedAt: now.toISOString(),
+    notBefore: now.toISOString(),
+    ...(order.expiresAt ? { expiresAt: order.expiresAt.toISOString() } : {}),
+    entitlement: { publicKey: await entitlementPublicKey(secret) },
+  };
+  const issuer = await onlineKey(context.db, context.vault, 'license-issuer');
+  const document = await signLicense(license, issuer, keyIdOf(publicKeyOf(issuer)));
+  const row = {
+    id,
+    customer: order.customer,
+    product: order.product,
+    channels: [...order.channels],
+    status: 'active' as const,
+    document,
+    node_limit: order.nodes,
+    site_limit: order.sites,
+    entitlement_public_key: license.entitlement.publicKey,
+    sealed_psk: context.vault.seal(pskPurpose(id), pskOf(secret)),
+    expires_at: order.expiresAt ?? null,
+    created_at: now,
+  };
+  await context.db.transaction().execute(async db => {
+    await db.insertInto('licenses').values(row).execute();
+    await audit(db, now, actor, 'license.issue', id);
+  });
+  const file: LicenseFile = {
+    format: 'rollover-license-file/1',
+    license: document,
+    entitlementSecret: base64url(secret),
+    feed: context.feed,
+    trustAnchor: trustAnchor.toString('utf8'),
+  };
+  return { id, file };
+}
+
+/** Newest first. */
+export async function listLicenses(context: Context): Promise<readonly LicenseView[]> {
+  const rows = await context.db
+    .selectFrom('licenses')
+    .selectAll()
+    .orderBy('created_at', 'desc')
+    .limit(LIST_LIMIT)
+    .execute();
+  return rows.map(row => ({
+    id: row.id,
+    customer: row.customer,
+    product: row.product,
+    status: row.status,
+    nodes: row.node_limit,
+    sites: row.site_limit,
+    expiresAt: row.expires_at?.toISOString() ?? null,
+    createdAt: row.created_at.toISOString(),
+  }));
+}
+
+/**
+ * Revokes a license: it opens no new connection and gets no new wrap. What runs at the customer's keeps running.
+ *
+ * @throws `not-found`
+ */
+export async function revokeLicense(context: Context, id: string, actor: Actor): Promise<void> {
+  await context.db.transaction().execute(async db => {
+    const change = db.updateTable('licenses').set({ status: 'revoked' }).where('id', '=', id);
+    const { numUpdatedRows } = await change.executeTakeFirstOrThrow();
+    if (numUpdatedRows === 0n) throw serverError('not-found', `There is no license ${id}.`);
+    await audit(db, context.now(), actor, 'license.revoke', id);
+  });
+}
+
+/** An active license by its id, or undefined. What the connection and the wraps ask. */
+export async function activeLicense(context: Context, id: string) {
+  return context.db
+    .selectFrom('licenses')
+    .selectAll()
+    .where('id', '=', id)
+    .where('status', '=', 'active')
+    .executeTakeFirst();
+}
+
+/** The pre-shared key of an active license, for the TLS handshake; undefined for any other id. */
+export async function pskOfLicense(context: Context, id: string): Promise<Buffer | undefined> {
+  const license = await activeLicense(context, id);
+  return license && context.vault.open(pskPurpose(id), license.sealed_psk);
+}
+
+const LIST_LIMIT = 200;
+
+function pskPurpose(id: string): string {
+  return `psk:${id}`;
+}

@@ -1,0 +1,151 @@
+// Puts the hosted service together: database, blobs, jobs, the vendor's port and the sites' port. The only place in this
+// room that reads the clock and decides what is real.
+import { mkdir } from 'node:fs/promises';
+import type { Server } from 'node:http';
+import net from 'node:net';
+import { join, resolve } from 'node:path';
+import { type Logger, pino } from 'pino';
+import { type FeedAddress, filesystemStore } from '../bundles/index.ts';
+import type { Context } from './context.ts';
+import { openDatabase } from './db/database.ts';
+import { startEmbeddedPostgres } from './db/embedded-postgres.ts';
+import { migrate } from './db/migrations.ts';
+import { serverError } from './errors.ts';
+import { feedApi } from './feed/feed-api.ts';
+import { pskServer } from './feed/psk-listener.ts';
+import { ensureAdminToken } from './http/tokens.ts';
+import { vendorApi } from './http/vendor-api.ts';
+import { openQueue } from './jobs/queues.ts';
+import { pskOfLicense } from './licenses/licenses.ts';
+import { type PublishJob, publishRelease } from './releases/releases.ts';
+import { openVault } from './secrets.ts';
+import { renewOnlineRoles } from './trust/repository.ts';
+
+/** Sites accept a timestamp for a week; renewing hourly leaves time to notice that it stopped. */
+const RENEW_EVERY_MS = 3600_000;
+
+export interface ServerOptions {
+  readonly directory: string;
+  readonly host: string;
+  readonly port: number;
+  readonly feedPort: number;
+  /** What license files say, when it is not the address listened on. */
+  readonly publicFeed?: FeedAddress;
+  readonly databaseUrl?: string;
+  readonly redisUrl?: string;
+  readonly serverKey?: string;
+  readonly log?: Logger;
+  /** Hears what the start is busy with, in words. */
+  readonly onStep?: (step: string) => void;
+}
+
+export interface RunningServer {
+  readonly url: string;
+  readonly feed: FeedAddress;
+  readonly adminTokenPath: string;
+  /** Finishes running requests and jobs, then stops everything that was started. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts the hosted service.
+ *
+ * @throws `port-in-use`, `database-start`, `database-missing`, `data-directory`, `config-invalid`
+ */
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const cleanup: (() => Promise<unknown>)[] = [];
+  const close = async () => {
+    for (const step of cleanup.toReversed()) await step();
+    cleanup.length = 0;
+  };
+  try {
+    return { ...(await start(options, cleanup)), close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function start(options: ServerOptions, cleanup: (() => Promise<unknown>)[]) {
+  const directory = resolve(options.directory);
+  const log = options.log ?? pino({ level: 'silent' });
+  const step = options.onStep ?? (() => undefined);
+  await mkdir(directory, { recursive: true, mode: 0o711 });
+  await requireFreePorts(options);
+
+  step(options.databaseUrl === undefined ? 'starting the embedded PostgreSQL' : 'connecting to PostgreSQL');
+  const connection = await databaseConnection(options, directory, cleanup);
+  const db = openDatabase(connection);
+  cleanup.push(() => db.destroy());
+  await migrate(db);
+
+  const vault = await openVault(directory, options.serverKey);
+  const blobs = filesystemStore(join(directory, 'blobs'));
+  const feed = options.publicFeed ?? { host: options.host, port: options.feedPort };
+  const context: Context = { db, blobs, vault, log, feed, now: () => new Date() };
+  const adminTokenPath = await ensureAdminToken(db, directory, context.now());
+
+  step('starting the job queue');
+  const enqueue = await startJobs(context, { connection, redisUrl: options.redisUrl }, cleanup);
+
+  step('opening the ports');
+  await listen(vendorApi(context, enqueue), options, cleanup);
+  const sites = pskServer(feedApi(context), identity => pskOfLicense(context, identity), log);
+  await listenNet(sites, options.host, options.feedPort);
+  cleanup.push(() => closed(sites));
+  return { url: `http://${options.host}:${options.port}`, feed, adminTokenPath };
+}
+
+async function databaseConnection(options: ServerOptions, directory: string, cleanup: (() => Promise<unknown>)[]) {
+  if (options.databaseUrl !== undefined) return { connectionString: options.databaseUrl };
+  const postgres = await startEmbeddedPostgres(join(directory, 'postgres'));
+  cleanup.push(() => postgres.stop());
+  return postgres.connection;
+}
+
+async function startJobs(
+  context: Context,
+  backend: { connection: Parameters<typeof openDatabase>[0]; redisUrl: string | undefined },
+  cleanup: (() => Promise<unknown>)[],
+) {
+  const onError = (error: Error) => context.log.warn({ err: error }, 'job queue');
+  const releases = await openQueue<PublishJob>(backend, 'releases', (_, job) => publishRelease(context, job), onError);
+  cleanup.push(() => releases.close());
+  const upkeep = await openQueue<object>(backend, 'upkeep', () => renewOnlineRoles(context), onError);
+  cleanup.push(() => upkeep.close());
+  await upkeep.every(RENEW_EVERY_MS, 'renew-online-roles', {});
+  return (job: PublishJob) => releases.add('publish', job);
+}
+
+/** Found out before the database starts: the commonest mistake should be told first and fast. */
+async function requireFreePorts({ host, port, feedPort }: ServerOptions): Promise<void> {
+  for (const wanted of [port, feedPort]) {
+    const probe = net.createServer();
+    await listenNet(probe, host, wanted);
+    await closed(probe);
+  }
+}
+
+async function listen(app: ReturnType<typeof vendorApi>, options: ServerOptions, cleanup: (() => Promise<unknown>)[]) {
+  const server = await new Promise<Server>((resolve, reject) => {
+    const listening = app.listen(options.port, options.host, error => (error ? reject(error) : resolve(listening)));
+  });
+  cleanup.push(async () => {
+    server.closeIdleConnections();
+    await closed(server);
+  });
+}
+
+function listenNet(server: net.Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (cause: NodeJS.ErrnoException) => {
+      const inUse = cause.code === 'EADDRINUSE';
+      reject(inUse ? serverError('port-in-use', `Port ${port} on ${host} is already in use.`, { cause }) : cause);
+    });
+    server.listen(port, host, resolve);
+  });
+}
+
+function closed(server: net.Server): Promise<void> {
+  return new Promise(resolve => server.close(() => resolve()));
+}

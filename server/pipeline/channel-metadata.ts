@@ -1,0 +1,94 @@
+// Edits the metadata of a channel for one more release: its role, and the delegation to it when the channel is new.
+import {
+  type ChannelDocument,
+  channelDocumentSchema,
+  parseDocument,
+  type ReleaseDocument,
+  targetPaths,
+} from '../../bundles/index.ts';
+import {
+  editTargets,
+  type Signer,
+  sha256Hex,
+  signMetadata,
+  type TargetEntry,
+  targetsDocument,
+} from '../../signing/index.ts';
+import { serverError } from '../errors.ts';
+import type { ApiClient } from './api-client.ts';
+
+const YEAR_MS = 365 * 24 * 3600_000;
+
+export interface ChannelState {
+  readonly channel: ChannelDocument;
+  readonly roleVersion: number;
+  readonly roleTargets: ReadonlyMap<string, TargetEntry>;
+  /** The newest top-level targets file. */
+  readonly targets: Buffer;
+}
+
+/** What is published for a channel now; an empty channel where there is none yet. @throws `trust-missing` */
+export async function readChannel(api: ApiClient, product: string, channel: string): Promise<ChannelState> {
+  const targets = await newestMetadata(api, 'targets');
+  if (!targets) throw serverError('trust-missing', `The service at ${api.url} has no root of trust yet.`);
+  const role = await newestMetadata(api, targetPaths.role(product, channel));
+  if (!role) {
+    const empty = { format: 1 as const, product, channel, releases: [] };
+    return { channel: empty, roleVersion: 0, roleTargets: new Map(), targets };
+  }
+  const { version, targets: roleTargets } = editTargets(role);
+  const entry = roleTargets.get(targetPaths.channel(product, channel));
+  const bytes = entry && (await api.bytes(`/v1/objects/${entry.sha256}`));
+  if (!bytes) throw serverError('service-failed', `The service lacks the head of channel ${channel}.`);
+  const document = parseDocument(channelDocumentSchema, bytes, 'channel document');
+  return { channel: document, roleVersion: version, roleTargets, targets };
+}
+
+export interface ChannelPublication {
+  readonly metadata: ReadonlyMap<string, Buffer>;
+  readonly targets: ReadonlyMap<string, Buffer>;
+}
+
+/** The signed metadata that offers `release` in the channel, and the documents it names. */
+export async function withRelease(
+  state: ChannelState,
+  release: ReleaseDocument,
+  document: Buffer,
+  signers: readonly Signer[],
+  nowMs: number,
+): Promise<ChannelPublication> {
+  const { product, channel } = state.channel;
+  const expiresMs = nowMs + YEAR_MS;
+  const releases = [...state.channel.releases, { version: release.version, counter: release.counter }];
+  const head = Buffer.from(JSON.stringify({ ...state.channel, releases }));
+  const targets = new Map([
+    [targetPaths.channel(product, channel), head],
+    [targetPaths.release(product, channel, release.version), document],
+  ]);
+  const entries = new Map(state.roleTargets);
+  for (const [path, bytes] of targets) entries.set(path, { length: bytes.length, sha256: sha256Hex(bytes) });
+  const role = targetPaths.role(product, channel);
+  const roleFile = await signMetadata(targetsDocument({ version: state.roleVersion + 1, expiresMs }, entries), signers);
+  const metadata = new Map([[role, roleFile]]);
+  const delegating = await withDelegation(state, role, signers, expiresMs);
+  if (delegating) metadata.set('targets', delegating);
+  return { metadata, targets };
+}
+
+/** The top-level targets with a delegation to the channel's role; undefined when it is already there. */
+async function withDelegation(state: ChannelState, role: string, signers: readonly Signer[], expiresMs: number) {
+  const { version, targets, delegations } = editTargets(state.targets);
+  if (delegations.some(delegation => delegation.name === role)) return undefined;
+  const { product, channel } = state.channel;
+  const added = {
+    name: role,
+    paths: targetPaths.rolePatterns(product, channel),
+    keys: signers.map(signer => signer.key),
+    threshold: signers.length,
+  };
+  return signMetadata(targetsDocument({ version: version + 1, expiresMs }, targets, [...delegations, added]), signers);
+}
+
+async function newestMetadata(api: ApiClient, role: string): Promise<Buffer | undefined> {
+  return api.bytes(`/v1/roles/${role}`);
+}

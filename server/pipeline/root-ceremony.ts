@@ -1,0 +1,51 @@
+// The first root of trust: the vendor's offline keys and the service's online keys in one signed document.
+import { targetPaths } from '../../bundles/index.ts';
+import { rootDocument, type Signer, sha256Hex, signMetadata, targetsDocument } from '../../signing/index.ts';
+import type { OnlineKeys } from '../trust/setup.ts';
+import type { ApiClient } from './api-client.ts';
+import { createVendorKeys, type OfflineRole } from './vendor-keys.ts';
+
+const YEAR_MS = 365 * 24 * 3600_000;
+
+export interface CeremonyOptions {
+  readonly keysDirectory: string;
+  readonly keys: Readonly<Record<OfflineRole, number>>;
+  readonly thresholds: Readonly<Record<OfflineRole, number>>;
+  readonly nowMs: number;
+}
+
+/**
+ * Makes the offline keys, signs root 1 and targets 1, and publishes them.
+ *
+ * @returns the SHA-256 of root 1, by which people recognize it
+ * @throws `keys-exist`, `trust-exists`, and what the API client throws
+ */
+export async function setUpRoot(api: ApiClient, options: CeremonyOptions): Promise<{ readonly fingerprint: string }> {
+  const online = await api.get<OnlineKeys>('/v1/trust/online-keys');
+  const signers = await createVendorKeys(options.keysDirectory, options.keys);
+  const offline = (role: OfflineRole) => ({ keys: publicKeys(signers[role]), threshold: options.thresholds[role] });
+  const document = rootDocument(dates(options.nowMs), {
+    root: offline('root'),
+    targets: offline('targets'),
+    snapshot: { keys: [online.snapshot], threshold: 1 },
+    timestamp: { keys: [online.timestamp], threshold: 1 },
+  });
+  const root = await signMetadata(document, signers.root);
+  const issuers = Buffer.from(online.issuers);
+  const entry = { length: issuers.length, sha256: sha256Hex(issuers) };
+  const targets = await signMetadata(
+    targetsDocument(dates(options.nowMs), new Map([[targetPaths.issuers, entry]])),
+    signers.targets,
+  );
+  const [rootText, targetsText, issuersText] = [root, targets, issuers].map(bytes => bytes.toString('base64'));
+  await api.post('/v1/trust', { root: rootText, targets: targetsText, issuers: issuersText });
+  return { fingerprint: sha256Hex(root) };
+}
+
+function dates(nowMs: number) {
+  return { version: 1, expiresMs: nowMs + YEAR_MS };
+}
+
+function publicKeys(signers: readonly Signer[]) {
+  return signers.map(signer => signer.key);
+}

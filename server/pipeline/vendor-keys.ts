@@ -1,0 +1,68 @@
+// The vendor's own keys: signing keys of root and targets, and one secret per product. A directory of files that only
+// their owner can read; the hosted service never sees them.
+import { randomBytes } from 'node:crypto';
+import { mkdir, readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  fromBase64url,
+  generateSigningKey,
+  readFileIfAny,
+  readSigner,
+  type Signer,
+  writeFileAtomic,
+  writeKeyFile,
+} from '../../signing/index.ts';
+import { serverError } from '../errors.ts';
+
+export type OfflineRole = 'root' | 'targets';
+
+const PRODUCT_KEY_BYTES = 32;
+
+/**
+ * Makes the keys of both offline roles.
+ *
+ * @throws `keys-exist`
+ */
+export async function createVendorKeys(
+  directory: string,
+  counts: Readonly<Record<OfflineRole, number>>,
+): Promise<Readonly<Record<OfflineRole, readonly Signer[]>>> {
+  if (await stat(join(directory, 'root-1.pem')).catch(() => undefined)) {
+    throw serverError('keys-exist', `${directory} already holds signing keys.`);
+  }
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  for (const role of ['root', 'targets'] as const) {
+    for (let i = 1; i <= counts[role]; i++)
+      await writeKeyFile(join(directory, `${role}-${i}.pem`), generateSigningKey());
+  }
+  return { root: await signersOf(directory, 'root'), targets: await signersOf(directory, 'targets') };
+}
+
+/**
+ * Every key of a role that is in the directory, in the order of its number.
+ *
+ * @throws `keys-missing`, `key-unreadable`
+ */
+export async function signersOf(directory: string, role: OfflineRole): Promise<readonly Signer[]> {
+  const names = (await readdir(directory).catch(() => [])).filter(name =>
+    new RegExp(`^${role}-\\d+\\.pem$`).test(name),
+  );
+  if (names.length === 0) throw serverError('keys-missing', `There is no signing key ${role}-1.pem in ${directory}.`);
+  return Promise.all(names.sort().map(name => readSigner(join(directory, name))));
+}
+
+/**
+ * The secret that a product's segments are sealed under. Made on first use; another secret only means that releases
+ * no longer share segments with earlier ones.
+ */
+export async function productKey(
+  directory: string,
+  product: string,
+): Promise<{ readonly key: Buffer; readonly created: boolean }> {
+  const path = join(directory, 'products', `${product}.key`);
+  const known = await readFileIfAny(path);
+  if (known) return { key: fromBase64url(known.toString('utf8').trim()), created: false };
+  const key = randomBytes(PRODUCT_KEY_BYTES);
+  await writeFileAtomic(path, `${key.toString('base64url')}\n`, 0o600);
+  return { key, created: true };
+}

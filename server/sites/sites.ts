@@ -1,0 +1,94 @@
+// Sites: the clusters that use a license. They register once and report now and then.
+import { type ActivationRequest, activationRequestSchema, type SiteReport } from '../../bundles/index.ts';
+import { audit } from '../audit/audit.ts';
+import type { Context } from '../context.ts';
+import { serverError } from '../errors.ts';
+
+export interface SiteView {
+  readonly id: string;
+  readonly license: string;
+  readonly name: string;
+  readonly activatedAt: string;
+  readonly lastSeenAt: string;
+  readonly report: unknown;
+}
+
+/**
+ * Binds a site to the license it connected with and returns the license document. Repeating it is harmless.
+ *
+ * @throws `site-limit`, `license-refused` for a site id that belongs to another license or key
+ */
+export async function activateSite(context: Context, licenseId: string, body: ActivationRequest): Promise<string> {
+  const request = activationRequestSchema.parse(body);
+  const now = context.now();
+  return context.db.transaction().execute(async db => {
+    // The row lock makes two sites that activate at once count each other.
+    const license = await db
+      .selectFrom('licenses')
+      .select(['document', 'site_limit'])
+      .where('id', '=', licenseId)
+      .where('status', '=', 'active')
+      .forUpdate()
+      .executeTakeFirst();
+    if (!license) throw serverError('license-refused', `License ${licenseId} is not active.`);
+    const known = await db.selectFrom('sites').selectAll().where('id', '=', request.site).executeTakeFirst();
+    if (known) {
+      if (known.license_id === licenseId && known.public_key === request.publicKey) return license.document;
+      throw serverError('license-refused', `Site ${request.site} belongs to another license or key.`);
+    }
+    const { countAll } = db.fn;
+    const { count } = await db
+      .selectFrom('sites')
+      .select(countAll<string>().as('count'))
+      .where('license_id', '=', licenseId)
+      .executeTakeFirstOrThrow();
+    if (Number(count) >= license.site_limit) {
+      throw serverError('site-limit', `License ${licenseId} allows ${license.site_limit} site(s), and has them.`);
+    }
+    await db
+      .insertInto('sites')
+      .values({
+        id: request.site,
+        license_id: licenseId,
+        name: request.name,
+        public_key: request.publicKey,
+        activated_at: now,
+        last_seen_at: now,
+        report: null,
+      })
+      .execute();
+    await audit(db, now, `license:${licenseId}`, 'site.activate', request.site);
+    return license.document;
+  });
+}
+
+/** Keeps the newest report of a site. @throws `not-found` for a site of another license */
+export async function recordReport(context: Context, licenseId: string, report: SiteReport): Promise<void> {
+  const { numUpdatedRows } = await context.db
+    .updateTable('sites')
+    .set({ report: JSON.stringify(report), last_seen_at: context.now() })
+    .where('id', '=', report.site)
+    .where('license_id', '=', licenseId)
+    .executeTakeFirstOrThrow();
+  if (numUpdatedRows === 0n) throw serverError('not-found', `License ${licenseId} has no site ${report.site}.`);
+}
+
+/** Most recently seen first. */
+export async function listSites(context: Context): Promise<readonly SiteView[]> {
+  const rows = await context.db
+    .selectFrom('sites')
+    .selectAll()
+    .orderBy('last_seen_at', 'desc')
+    .limit(LIST_LIMIT)
+    .execute();
+  return rows.map(row => ({
+    id: row.id,
+    license: row.license_id,
+    name: row.name,
+    activatedAt: row.activated_at.toISOString(),
+    lastSeenAt: row.last_seen_at.toISOString(),
+    report: row.report,
+  }));
+}
+
+const LIST_LIMIT = 200;

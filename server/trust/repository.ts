@@ -1,0 +1,166 @@
+// The published TUF repository: metadata rows in the database, signed objects in the blob store.
+// Nothing is published before the sites' own verification code has accepted it.
+import { sql } from 'kysely';
+import {
+  type MetadataFile,
+  type MetadataSource,
+  parseMetadata,
+  refresh,
+  type Signer,
+  sha256Hex,
+  signerOf,
+  signMetadata,
+  snapshotDocument,
+  type TopRole,
+  type TrustStore,
+  timestampDocument,
+} from '../../signing/index.ts';
+import type { Context } from '../context.ts';
+import type { Database } from '../db/database.ts';
+import { serverError } from '../errors.ts';
+import { onlineKey } from '../secrets.ts';
+
+/** A missed renewal is noticed by sites after the timestamp's life; the renewal job runs many times within it. */
+const TIMESTAMP_LIFE_MS = 7 * 24 * 3600_000;
+const SNAPSHOT_LIFE_MS = 30 * 24 * 3600_000;
+
+/** One advisory lock over all services that share the database: publications are made one after the other. */
+const PUBLISH_LOCK = 0x524f_4c4c;
+
+/** New metadata, by role, and the signed objects it names, by path. */
+export interface Publication {
+  readonly metadata: ReadonlyMap<string, Uint8Array>;
+  readonly targets: ReadonlyMap<string, Uint8Array>;
+}
+
+/** The online keys that root has to name: made by the service, never leaving it. */
+export async function onlineSigners({ db, vault }: Context): Promise<{ snapshot: Signer; timestamp: Signer }> {
+  const snapshot = signerOf(await onlineKey(db, vault, 'snapshot'));
+  const timestamp = signerOf(await onlineKey(db, vault, 'timestamp'));
+  return { snapshot, timestamp };
+}
+
+/** The newest published bytes of a role, or of one version of it. */
+export async function publishedMetadata(db: Database, role: string, version?: number): Promise<Buffer | undefined> {
+  let query = db.selectFrom('metadata').select('body').where('role', '=', role);
+  if (version !== undefined) query = query.where('version', '=', version);
+  return (await query.orderBy('version', 'desc').limit(1).executeTakeFirst())?.body;
+}
+
+/**
+ * Publishes new metadata with a new snapshot and timestamp: all of it or nothing.
+ *
+ * `also` runs in the same transaction. Repeating a publication that is already there only renews the timestamp.
+ * @throws `trust-missing`, `metadata-conflict`, and the codes of the trust core for metadata that sites would refuse
+ */
+export async function publish(
+  context: Context,
+  publication: Publication,
+  also: (db: Database) => Promise<void> = async () => undefined,
+): Promise<void> {
+  for (const bytes of publication.targets.values()) await context.blobs.put(sha256Hex(bytes), bytes);
+  const signers = await onlineSigners(context);
+  await context.db.transaction().execute(async db => {
+    await sql`select pg_advisory_xact_lock(${PUBLISH_LOCK})`.execute(db);
+    const now = context.now();
+    for (const [role, bytes] of publication.metadata) await insertNext(db, role, bytes, now);
+    await signOnlineRoles(db, signers, now);
+    await verifyAsSite(context, db, publication, now);
+    await also(db);
+  });
+}
+
+/** Signs a fresh timestamp over the current snapshot, which is renewed with it. Run by a job, and safe to repeat. */
+export async function renewOnlineRoles(context: Context): Promise<void> {
+  if (await publishedMetadata(context.db, 'root')) {
+    await publish(context, { metadata: new Map(), targets: new Map() });
+  }
+}
+
+/** Adds the next version of a role; a version that is already published has to be the very same bytes. */
+async function insertNext(db: Database, role: string, bytes: Uint8Array, at: Date): Promise<void> {
+  const { version } = parseMetadata(role === 'root' ? 'root' : 'targets', bytes).content;
+  const current = await currentVersion(db, role);
+  if (version <= current) {
+    const known = await publishedMetadata(db, role, version);
+    if (known?.equals(bytes)) return;
+  }
+  if (version !== current + 1) {
+    const offered = `version ${version} of ${role} was offered`;
+    throw serverError('metadata-conflict', `The repository has version ${current} of ${role}; ${offered}.`);
+  }
+  await insert(db, role, version, bytes, at);
+}
+
+async function signOnlineRoles(
+  db: Database,
+  signers: { readonly snapshot: Signer; readonly timestamp: Signer },
+  now: Date,
+): Promise<void> {
+  const roles = await currentRoles(db);
+  if (!roles.has('targets')) throw serverError('trust-missing', 'This service has no root of trust yet.');
+  const snapshotVersion = (await currentVersion(db, 'snapshot')) + 1;
+  const snapshotDates = { version: snapshotVersion, expiresMs: now.getTime() + SNAPSHOT_LIFE_MS };
+  const snapshot = await signMetadata(snapshotDocument(snapshotDates, roles), [signers.snapshot]);
+  await insert(db, 'snapshot', snapshotVersion, snapshot, now);
+
+  const timestampVersion = (await currentVersion(db, 'timestamp')) + 1;
+  const timestampDates = { version: timestampVersion, expiresMs: now.getTime() + TIMESTAMP_LIFE_MS };
+  const document = timestampDocument(timestampDates, { version: snapshotVersion, bytes: snapshot });
+  await insert(db, 'timestamp', timestampVersion, await signMetadata(document, [signers.timestamp]), now);
+}
+
+/** Runs the sites' workflow over what is about to be committed, from the first root on. */
+async function verifyAsSite(context: Context, db: Database, publication: Publication, now: Date): Promise<void> {
+  const anchor = await publishedMetadata(db, 'root', 1);
+  if (!anchor) throw serverError('trust-missing', 'This service has no root of trust yet.');
+  const view = await refresh(databaseSource(context, db), forgetful, anchor, now.getTime());
+  for (const path of publication.targets.keys()) await view.target(path);
+}
+
+/** Reads metadata from the database and signed objects from the blob store: what a site would be served. */
+export function databaseSource({ blobs }: Context, db: Database): MetadataSource {
+  return {
+    async metadata(name) {
+      const file = parseMetadataName(name);
+      return file && publishedMetadata(db, file.role, file.version);
+    },
+    target: async (_path, sha256) => ((await blobs.size(sha256)) === undefined ? undefined : blobs.get(sha256)),
+  };
+}
+
+/** `3.root.json` to role and version; `timestamp.json` has none. Undefined for anything else. */
+export function parseMetadataName(name: string): { role: string; version?: number } | undefined {
+  if (name === 'timestamp.json') return { role: 'timestamp' };
+  const match = /^([1-9]\d{0,8})\.([a-z0-9][a-z0-9._-]{0,127})\.json$/.exec(name);
+  return match ? { role: match[2] as string, version: Number(match[1]) } : undefined;
+}
+
+/** Current targets and channel roles, as the snapshot lists them. */
+async function currentRoles(db: Database): Promise<Map<string, MetadataFile>> {
+  const notListed: TopRole[] = ['root', 'timestamp', 'snapshot'];
+  const rows = await db
+    .selectFrom('metadata')
+    .distinctOn('role')
+    .select(['role', 'version', 'body'])
+    .where('role', 'not in', notListed)
+    .orderBy('role')
+    .orderBy('version', 'desc')
+    .execute();
+  return new Map(rows.map(row => [row.role, { version: row.version, bytes: row.body }]));
+}
+
+async function currentVersion(db: Database, role: string): Promise<number> {
+  const newest = db.selectFrom('metadata').select('version').where('role', '=', role);
+  return (await newest.orderBy('version', 'desc').limit(1).executeTakeFirst())?.version ?? 0;
+}
+
+async function insert(db: Database, role: string, version: number, body: Uint8Array, at: Date): Promise<void> {
+  await db
+    .insertInto('metadata')
+    .values({ role, version, body: Buffer.from(body), published_at: at })
+    .execute();
+}
+
+/** The check before publishing starts from nothing each time, as a new site does. */
+const forgetful: TrustStore = { load: async () => undefined, save: async () => undefined };

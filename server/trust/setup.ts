@@ -1,0 +1,51 @@
+// Sets up the root of trust, once: the offline keys stay with the vendor, the online ones with the service.
+import { createPublicKey } from 'node:crypto';
+import { exportJWK } from 'jose';
+import { targetPaths } from '../../bundles/index.ts';
+import { keyIdOf, type PublicKey, publicKeyOf, trustRoot } from '../../signing/index.ts';
+import type { Actor } from '../audit/audit.ts';
+import { audit } from '../audit/audit.ts';
+import type { Context } from '../context.ts';
+import { serverError } from '../errors.ts';
+import { onlineKey } from '../secrets.ts';
+import { onlineSigners, publish, publishedMetadata } from './repository.ts';
+
+/** The public halves of the keys that the service keeps, for the root ceremony. */
+export interface OnlineKeys {
+  readonly snapshot: PublicKey;
+  readonly timestamp: PublicKey;
+  /** Content of the target `licenses/issuers.json`. */
+  readonly issuers: string;
+}
+
+export async function onlineKeys(context: Context): Promise<OnlineKeys> {
+  const { snapshot, timestamp } = await onlineSigners(context);
+  const issuer = createPublicKey(await onlineKey(context.db, context.vault, 'license-issuer'));
+  const jwk = { ...(await exportJWK(issuer)), kid: keyIdOf(publicKeyOf(issuer)), use: 'sig', alg: 'EdDSA' };
+  return { snapshot: snapshot.key, timestamp: timestamp.key, issuers: JSON.stringify({ keys: [jwk] }) };
+}
+
+export interface RootOfTrust {
+  readonly root: Uint8Array;
+  readonly targets: Uint8Array;
+  readonly issuers: Uint8Array;
+}
+
+/**
+ * Publishes the first root and targets.
+ *
+ * @throws `trust-exists`, and the codes of the trust core when sites would refuse it
+ */
+export async function setUpTrust(context: Context, first: RootOfTrust, actor: Actor): Promise<void> {
+  if (await publishedMetadata(context.db, 'root')) {
+    throw serverError('trust-exists', 'This service already has a root of trust.');
+  }
+  trustRoot(first.root);
+  const metadata = new Map([
+    ['root', first.root],
+    ['targets', first.targets],
+  ]);
+  const targets = new Map([[targetPaths.issuers, first.issuers]]);
+  await publish(context, { metadata, targets }, db => audit(db, context.now(), actor, 'trust.set-up', 'root 1'));
+  context.log.info('root of trust set up');
+}

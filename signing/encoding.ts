@@ -1,0 +1,35 @@
+// Bytes and text: the encodings and digests that every room shares. No policy here.
+import { createHash } from 'node:crypto';
+import { canonicalize } from '@tufjs/canonical-json';
+
+export type JsonValue = string | number | boolean | null | readonly JsonValue[] | { readonly [key: string]: JsonValue };
+
+/** Lower-case hexadecimal SHA-256 of `data`. */
+export function sha256Hex(data: Uint8Array | string): string {
+  return createHash('sha256').update(data).digest('hex');
+}
+
+/** SHA-256 of `data` as 32 bytes. */
+export function sha256(data: Uint8Array | string): Buffer {
+  return createHash('sha256').update(data).digest();
+}
+
+/** OLPC canonical JSON, the form that TUF signs (TUF 1.0.31, section 4.2.1). Not RFC 8785. */
+export function canonicalJson(value: unknown): Buffer {
+  return Buffer.from(canonicalize(value), 'utf8');
+}
+
+/** Bytes to unpadded base64url. */
+export function base64url(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64url');
+}
+
+/** Base64url to bytes. Invalid characters are dropped, as Node does: check the length of what comes out. */
+export function fromBase64url(text: string): Buffer {
+  return Buffer.from(text, 'base64url');
+}
+
+/** True for 64 lower-case hexadecimal digits. */
+export function isSha256Hex(text: unknown): text is string {
+  return typeof text === 'string' && /^[0-9a-f]{64}$/.test(text);
+}

@@ -1,0 +1,131 @@
+// The one error type of the product, and the codes that this room raises.
+// Every room keeps a table like SIGNING_ERRORS; the command line turns `kind` into an exit code and prints `hint`.
+
+/** What sort of trouble it is. Each kind has an exit code of its own, so that a pipeline can act on it. */
+export const EXIT_CODES = {
+  internal: 1,
+  usage: 2,
+  input: 3,
+  license: 4,
+  integrity: 5,
+  media: 6,
+  network: 7,
+  busy: 8,
+  conflict: 9,
+  storage: 10,
+  cluster: 11,
+  interrupted: 130,
+} as const;
+
+export type ErrorKind = keyof typeof EXIT_CODES;
+
+/** What a table says of one error: its kind, and what the reader is to do now (one imperative sentence). */
+export interface ErrorEntry {
+  readonly kind: ErrorKind;
+  readonly hint: string;
+}
+
+export type ErrorTable = Readonly<Record<string, ErrorEntry>>;
+
+export interface ErrorOptions {
+  /** What caused it; kept for logs, never shown to a remote caller. */
+  readonly cause?: unknown;
+  /** Overrides the table's hint where the place that raises it knows better. */
+  readonly hint?: string;
+}
+
+/**
+ * An error a person can act on.
+ *
+ * `code` is stable and documented in `docs/errors.md`; `message` says what failed and names the item; `hint` says
+ * what to do now. Secrets never appear in either.
+ */
+export class RolloverError extends Error {
+  override readonly name = 'RolloverError';
+  readonly code: string;
+  readonly kind: ErrorKind;
+  readonly hint: string;
+
+  constructor(code: string, entry: ErrorEntry, message: string, options: ErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.kind = entry.kind;
+    this.hint = options.hint ?? entry.hint;
+  }
+}
+
+/** Makes the error constructor of a room: only codes of its own table compile. */
+export function errorsOf<T extends ErrorTable>(table: T) {
+  return (code: keyof T & string, message: string, options?: ErrorOptions): RolloverError =>
+    new RolloverError(code, table[code] as ErrorEntry, message, options);
+}
+
+/** True for a {@link RolloverError} with one of these codes. */
+export function hasCode(error: unknown, ...codes: readonly string[]): error is RolloverError {
+  return error instanceof RolloverError && codes.includes(error.code);
+}
+
+export const SIGNING_ERRORS = {
+  'metadata-malformed': {
+    kind: 'integrity',
+    hint: 'Do not use this source. Fetch again from the vendor, and report it if it happens twice.',
+  },
+  'metadata-too-large': {
+    kind: 'integrity',
+    hint: 'The source sends more than the protocol allows. Use another source and report this one.',
+  },
+  'metadata-missing': {
+    kind: 'integrity',
+    hint: 'The source is incomplete. Copy or export it again, or use another source.',
+  },
+  'metadata-signature': {
+    kind: 'integrity',
+    hint: 'It was not signed by enough of the keys this site trusts. Do not use this source; tell the vendor.',
+  },
+  'metadata-version': {
+    kind: 'integrity',
+    hint: 'The source offers older or mismatched metadata than this site has seen. Use a newer source.',
+  },
+  'metadata-digest': {
+    kind: 'integrity',
+    hint: 'The bytes differ from what was signed. Fetch or copy that object again.',
+  },
+  'metadata-expired': {
+    kind: 'integrity',
+    hint: 'The source has not been refreshed in time. Use a newer source, or check the clock of this machine.',
+  },
+  'trust-state-damaged': {
+    kind: 'integrity',
+    hint: 'Check the disk. Restore the folder trust/ from a backup, or activate the site again with its license file.',
+  },
+  'target-unknown': {
+    kind: 'integrity',
+    hint: 'Nobody who is trusted for this name has signed it. Check product and channel of the license.',
+  },
+  'target-digest': {
+    kind: 'integrity',
+    hint: 'The bytes differ from what was signed. Fetch or copy that object again.',
+  },
+  'key-unreadable': {
+    kind: 'input',
+    hint: 'Check that the file exists, belongs to you, and holds an Ed25519 key as PKCS#8 PEM.',
+  },
+  'license-invalid': {
+    kind: 'license',
+    hint: 'Ask the vendor for a license for this product, or renew the one you have.',
+  },
+  'wrap-unopenable': {
+    kind: 'license',
+    hint: 'This content key was wrapped for another license or release. Export or fetch it again for this license.',
+  },
+  'secret-unsealable': {
+    kind: 'integrity',
+    hint: 'The data was sealed with another server key. Restore server.key that belongs to this database.',
+  },
+  'disk-write': {
+    kind: 'storage',
+    hint: 'Free space or correct the permissions, then run the same command again; it goes on from where it was.',
+  },
+} as const satisfies ErrorTable;
+
+export const signingError = errorsOf(SIGNING_ERRORS);

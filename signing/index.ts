@@ -1,0 +1,21 @@
+// What other rooms may use of this one.
+export * from './encoding.ts';
+export * from './entitlement.ts';
+export * from './errors.ts';
+export * from './io/atomic-file.ts';
+export * from './io/key-files.ts';
+export * from './io/trust-store.ts';
+export * from './keys.ts';
+export * from './license.ts';
+export { LIMITS, parseMetadata, type TargetMeta, type TopRole } from './metadata.ts';
+export * from './refresh.ts';
+export * from './repository.ts';
+export * from './sealed-secret.ts';
+export {
+  requireTarget,
+  type TrustedFiles,
+  type TrustedState,
+  trustRoot,
+  updateRoot,
+  updateTargets,
+} from './trust.ts';

@@ -1,0 +1,77 @@
+// The trusted state of a site on its disk: files named by their digest, and one small index that is replaced atomically.
+// A crash between any two writes leaves the old index with the old files.
+import { mkdir, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isSha256Hex, sha256Hex } from '../encoding.ts';
+import { signingError } from '../errors.ts';
+import type { TrustStore } from '../refresh.ts';
+import type { TrustedFiles, TrustedState } from '../trust.ts';
+import { readFileIfAny, writeFileAtomic } from './atomic-file.ts';
+
+interface Index {
+  readonly root: string;
+  readonly timestamp?: string;
+  readonly snapshot?: string;
+  readonly targets: Readonly<Record<string, string>>;
+}
+
+/** Keeps the state below `directory`, which is created when needed. */
+export function fileTrustStore(directory: string): TrustStore {
+  const indexPath = join(directory, 'trust.json');
+  const blobPath = (digest: string) => join(directory, 'metadata', digest);
+
+  const read = async (digest: string): Promise<Buffer> => {
+    const bytes = isSha256Hex(digest) ? await readFileIfAny(blobPath(digest)) : undefined;
+    if (bytes && sha256Hex(bytes) === digest) return bytes;
+    throw signingError('trust-state-damaged', `The stored trust state in ${directory} is damaged.`);
+  };
+
+  return {
+    async load(): Promise<TrustedFiles | undefined> {
+      const bytes = await readFileIfAny(indexPath);
+      if (!bytes) return undefined;
+      const index = parseIndex(bytes, directory);
+      const targets = new Map<string, Uint8Array>();
+      for (const [role, digest] of Object.entries(index.targets)) targets.set(role, await read(digest));
+      return {
+        root: await read(index.root),
+        ...(index.timestamp === undefined ? {} : { timestamp: await read(index.timestamp) }),
+        ...(index.snapshot === undefined ? {} : { snapshot: await read(index.snapshot) }),
+        targets,
+      };
+    },
+
+    async save(state: TrustedState): Promise<void> {
+      await mkdir(join(directory, 'metadata'), { recursive: true });
+      const kept = new Set<string>();
+      const put = async (bytes: Uint8Array) => {
+        const digest = sha256Hex(bytes);
+        kept.add(digest);
+        if (!(await readFileIfAny(blobPath(digest)))) await writeFileAtomic(blobPath(digest), bytes);
+        return digest;
+      };
+      const targets: Record<string, string> = {};
+      for (const [role, file] of state.targets) targets[role] = await put(file.bytes);
+      const index: Index = {
+        root: await put(state.root.bytes),
+        ...(state.timestamp ? { timestamp: await put(state.timestamp.bytes) } : {}),
+        ...(state.snapshot ? { snapshot: await put(state.snapshot.bytes) } : {}),
+        targets,
+      };
+      await writeFileAtomic(indexPath, JSON.stringify(index));
+      await removeUnused(join(directory, 'metadata'), kept);
+    },
+  };
+}
+
+function parseIndex(bytes: Buffer, directory: string): Index {
+  try {
+    return JSON.parse(bytes.toString('utf8')) as Index;
+  } catch (cause) {
+    throw signingError('trust-state-damaged', `The stored trust state in ${directory} is damaged.`, { cause });
+  }
+}
+
+async function removeUnused(directory: string, kept: ReadonlySet<string>): Promise<void> {
+  for (const name of await readdir(directory)) if (!kept.has(name)) await rm(join(directory, name), { force: true });
+}

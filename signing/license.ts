@@ -1,0 +1,89 @@
+// License documents: a JWS that says who may run what, until when, and under which entitlement key.
+// A license never stops a running cluster; what it limits is decided by the caller from the reasons given here.
+import type { KeyObject } from 'node:crypto';
+import { CompactSign, compactVerify, createLocalJWKSet, type JSONWebKeySet, type JWK } from 'jose';
+import { z } from 'zod';
+import { signingError } from './errors.ts';
+
+const TYPE = 'rollover-license+jws';
+const ALGORITHM = 'EdDSA';
+
+/** What a license says. Unknown fields are refused: a limit that this version does not know must not be ignored. */
+export const licenseSchema = z.strictObject({
+  version: z.literal(1),
+  id: z.string().min(1).max(128),
+  customer: z.string().min(1).max(256),
+  product: z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/),
+  channels: z
+    .array(z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/))
+    .min(1)
+    .max(16),
+  limits: z.strictObject({ nodes: z.int().positive(), sites: z.int().positive() }),
+  features: z.array(z.string().min(1).max(64)).max(64),
+  issuedAt: z.iso.datetime(),
+  notBefore: z.iso.datetime(),
+  /** Absent for a perpetual license. */
+  expiresAt: z.iso.datetime().optional(),
+  entitlement: z.strictObject({ publicKey: z.string().length(1622) }),
+});
+
+export type License = z.infer<typeof licenseSchema>;
+
+/** Issuer keys as they are published in the TUF target `licenses/issuers.json`. */
+export const issuersSchema = z.object({
+  keys: z
+    .array(z.looseObject({ kty: z.literal('OKP'), crv: z.literal('Ed25519'), x: z.string(), kid: z.string() }))
+    .min(1)
+    .max(32),
+});
+
+/** Why a license does not cover something. All that apply are returned, not only the first. */
+export type LicenseObjection =
+  | { readonly reason: 'not-yet-valid'; readonly notBefore: string }
+  | { readonly reason: 'expired'; readonly expiresAt: string }
+  | { readonly reason: 'other-product'; readonly product: string }
+  | { readonly reason: 'channel-not-included'; readonly channel: string };
+
+/** Signs a license document; compact JWS with the issuer's key id. */
+export async function signLicense(license: License, issuer: KeyObject, keyId: string): Promise<string> {
+  const payload = Buffer.from(JSON.stringify(licenseSchema.parse(license)));
+  return new CompactSign(payload).setProtectedHeader({ alg: ALGORITHM, kid: keyId, typ: TYPE }).sign(issuer);
+}
+
+/**
+ * The license of a document, when one of the issuers signed it.
+ *
+ * @param issuers the verified bytes of `licenses/issuers.json`
+ * @throws `license-invalid`
+ */
+export async function verifyLicense(document: string, issuers: Uint8Array): Promise<License> {
+  try {
+    const keys = issuersSchema.parse(JSON.parse(Buffer.from(issuers).toString('utf8')));
+    const keySet = createLocalJWKSet({ keys: keys.keys as JWK[] } satisfies JSONWebKeySet);
+    const { payload } = await compactVerify(document, keySet, { algorithms: [ALGORITHM] });
+    return licenseSchema.parse(JSON.parse(Buffer.from(payload).toString('utf8')));
+  } catch (cause) {
+    throw signingError('license-invalid', 'The license document was not signed by the vendor, or was altered.', {
+      cause,
+    });
+  }
+}
+
+/** All that speaks against using this license for a product and channel at a time. Empty means: it covers it. */
+export function licenseObjections(
+  license: License,
+  wanted: { readonly product: string; readonly channel: string; readonly nowMs: number },
+): readonly LicenseObjection[] {
+  const objections: LicenseObjection[] = [];
+  if (wanted.nowMs < Date.parse(license.notBefore)) {
+    objections.push({ reason: 'not-yet-valid', notBefore: license.notBefore });
+  }
+  if (license.expiresAt !== undefined && wanted.nowMs >= Date.parse(license.expiresAt)) {
+    objections.push({ reason: 'expired', expiresAt: license.expiresAt });
+  }
+  if (license.product !== wanted.product) objections.push({ reason: 'other-product', product: license.product });
+  if (!license.channels.includes(wanted.channel)) {
+    objections.push({ reason: 'channel-not-included', channel: wanted.channel });
+  }
+  return objections;
+}

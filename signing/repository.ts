@@ -1,0 +1,139 @@
+// Writes TUF metadata: pure edits of role documents, and the signing of them. Reading and trusting is `trust.ts`.
+// Called by the release pipeline (root, targets, channels) and by the hosted service (snapshot, timestamp).
+import { canonicalJson, sha256Hex } from './encoding.ts';
+import { keyIdOf, type PublicKey, type Signer } from './keys.ts';
+import { type DelegatedRole, parseMetadata, type Targets, type TopRole } from './metadata.ts';
+
+const SPEC_VERSION = '1.0.31';
+
+/** The keys of a role and how many of them have to sign. */
+export interface RolePolicy {
+  readonly keys: readonly PublicKey[];
+  readonly threshold: number;
+}
+
+export interface RoleDates {
+  readonly version: number;
+  /** Milliseconds since 1970, UTC; written in whole seconds. */
+  readonly expiresMs: number;
+}
+
+/** A metadata file that is named by a parent role. */
+export interface MetadataFile {
+  readonly version: number;
+  readonly bytes: Uint8Array;
+}
+
+export interface TargetEntry {
+  readonly length: number;
+  readonly sha256: string;
+  readonly custom?: unknown;
+}
+
+export interface Delegation extends RolePolicy {
+  readonly name: string;
+  readonly paths: readonly string[];
+}
+
+/** Signs a role document with every signer; the result is the file as it is published. */
+export async function signMetadata(signed: object, signers: readonly Signer[]): Promise<Buffer> {
+  const bytes = canonicalJson(signed);
+  const signatures = [];
+  for (const signer of signers) {
+    const sig = Buffer.from(await signer.sign(bytes)).toString('hex');
+    signatures.push({ keyid: signer.keyId, sig });
+  }
+  return Buffer.from(JSON.stringify({ signatures, signed }));
+}
+
+/** A root document: who signs which top-level role. */
+export function rootDocument(dates: RoleDates, roles: Readonly<Record<TopRole, RolePolicy>>): object {
+  const all = Object.values(roles).flatMap(role => role.keys);
+  return {
+    _type: 'root',
+    ...head(dates),
+    consistent_snapshot: true,
+    keys: keyTable(all),
+    roles: Object.fromEntries(Object.entries(roles).map(([name, role]) => [name, keyList(role)])),
+  };
+}
+
+/** A targets document: the files of this role, and the roles it delegates to, in order. */
+export function targetsDocument(
+  dates: RoleDates,
+  targets: ReadonlyMap<string, TargetEntry>,
+  delegations: readonly Delegation[] = [],
+): object {
+  const files = [...targets].sort(byName).map(([path, entry]) => [path, targetEntry(entry)] as const);
+  const document = { _type: 'targets', ...head(dates), targets: Object.fromEntries(files) };
+  if (delegations.length === 0) return document;
+  return {
+    ...document,
+    delegations: {
+      keys: keyTable(delegations.flatMap(delegation => delegation.keys)),
+      roles: delegations.map(role => ({ name: role.name, ...keyList(role), terminating: true, paths: role.paths })),
+    },
+  };
+}
+
+/** A snapshot document over `files`, named without `.json`. Lengths and hashes are always written. */
+export function snapshotDocument(dates: RoleDates, files: ReadonlyMap<string, MetadataFile>): object {
+  const meta = [...files].sort(byName).map(([role, file]) => [`${role}.json`, fileMeta(file)] as const);
+  return { _type: 'snapshot', ...head(dates), meta: Object.fromEntries(meta) };
+}
+
+/** A timestamp document that names one snapshot. */
+export function timestampDocument(dates: RoleDates, snapshot: MetadataFile): object {
+  return { _type: 'timestamp', ...head(dates), meta: { 'snapshot.json': fileMeta(snapshot) } };
+}
+
+/** An editable copy of a published targets file. */
+export interface EditableTargets {
+  readonly version: number;
+  readonly targets: Map<string, TargetEntry>;
+  readonly delegations: readonly Delegation[];
+}
+
+/**
+ * Reads a targets file for editing. It proves nothing about its signatures.
+ *
+ * @throws `metadata-malformed`
+ */
+export function editTargets(bytes: Uint8Array): EditableTargets {
+  const { content } = parseMetadata('targets', bytes);
+  return {
+    version: content.version,
+    targets: new Map(content.targets),
+    delegations: content.delegations.map(role => delegation(content, role)),
+  };
+}
+
+function delegation(content: Targets, role: DelegatedRole): Delegation {
+  const keys = [...role.keyids].map(id => content.keys.get(id)).filter(key => key !== undefined);
+  return { name: role.name, paths: role.paths, threshold: role.threshold, keys };
+}
+
+function head({ version, expiresMs }: RoleDates) {
+  const expires = `${new Date(expiresMs).toISOString().slice(0, 19)}Z`;
+  return { spec_version: SPEC_VERSION, version, expires };
+}
+
+function keyTable(keys: readonly PublicKey[]) {
+  return Object.fromEntries(keys.map(key => [keyIdOf(key), key]));
+}
+
+function keyList(role: RolePolicy) {
+  return { keyids: role.keys.map(keyIdOf), threshold: role.threshold };
+}
+
+function targetEntry({ length, sha256, custom }: TargetEntry) {
+  return { length, hashes: { sha256 }, ...(custom === undefined ? {} : { custom }) };
+}
+
+function fileMeta({ version, bytes }: MetadataFile) {
+  return { version, length: bytes.length, hashes: { sha256: sha256Hex(bytes) } };
+}
+
+function byName(a: readonly [string, unknown], b: readonly [string, unknown]): number {
+  return a[0] < b[0] ? -1 : a[0] > b[0] ? 1 : 0;
+}

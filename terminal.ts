@@ -1,0 +1,98 @@
+// How commands talk: results on stdout (text or JSON), everything else on stderr, progress as a bar or as lines.
+// The only module outside the rooms that their `cli/` folders use; it imports none of them.
+import process from 'node:process';
+import { Presets, SingleBar } from 'cli-progress';
+
+/** Where there is no terminal to redraw, a line is written at most this often. */
+const LINE_EVERY_MS = 2000;
+
+export interface Progress {
+  /** `done` and `total` in bytes; `note` says what is being worked on. */
+  update(done: number, total: number, note?: string): void;
+  end(): void;
+}
+
+export interface Terminal {
+  /** True when the user asked for JSON: stdout then carries one JSON document, or one a line. */
+  readonly json: boolean;
+  /** A line for people, on stderr. Silent in JSON mode. */
+  say(line: string): void;
+  /** The result of a command, on stdout: the value as JSON, or the text. */
+  result(value: unknown, text: string): void;
+  progress(label: string): Progress;
+}
+
+export function terminal(json: boolean): Terminal {
+  const line = (text: string) => process.stderr.write(`${text}\n`);
+  return {
+    json,
+    say: json ? () => undefined : line,
+    result: (value, text) => void process.stdout.write(`${json ? JSON.stringify(value) : text}\n`),
+    progress: label => (json ? SILENT : process.stderr.isTTY ? bar(label) : lines(label, line)),
+  };
+}
+
+const SILENT: Progress = { update: () => undefined, end: () => undefined };
+
+function bar(label: string): Progress {
+  const format = `${label} {bar} {percentage} % | {size} | {note}`;
+  const single = new SingleBar({ format, hideCursor: true, clearOnComplete: false }, Presets.shades_classic);
+  let started = false;
+  return {
+    update(done, total, note = '') {
+      const payload = { size: `${bytes(done)} of ${bytes(total)}`, note };
+      if (started) single.setTotal(Math.max(total, 1));
+      else single.start(Math.max(total, 1), 0, payload);
+      started = true;
+      single.update(done, payload);
+    },
+    end: () => single.stop(),
+  };
+}
+
+function lines(label: string, line: (text: string) => void): Progress {
+  let last = 0;
+  let shown = -1;
+  return {
+    update(done, total, note = '') {
+      const percent = total === 0 ? 100 : Math.floor((100 * done) / total);
+      const due = Date.now() - last >= LINE_EVERY_MS || percent === 100;
+      if (percent === shown || !due) return;
+      last = Date.now();
+      shown = percent;
+      line(`${label} ${percent} % (${bytes(done)} of ${bytes(total)}) ${note}`.trimEnd());
+    },
+    end: () => undefined,
+  };
+}
+
+/** Bytes for people, in decimal units: `1.4 GB`. */
+export function bytes(count: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+  let value = count;
+  let unit = 0;
+  while (value >= 1000 && unit < units.length - 1) {
+    value /= 1000;
+    unit++;
+  }
+  return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`;
+}
+
+/** A duration for people: `850 ms`, `12.3 s`, `4 min 05 s`. */
+export function duration(ms: number): string {
+  if (ms < 1000) return `${Math.round(ms)} ms`;
+  if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;
+  const seconds = Math.round(ms / 1000);
+  return `${Math.floor(seconds / 60)} min ${String(seconds % 60).padStart(2, '0')} s`;
+}
+
+/** Rows under headings, columns padded to their widest cell. */
+export function table(headings: readonly string[], rows: readonly (readonly string[])[]): string {
+  const widths = headings.map((heading, i) => Math.max(heading.length, ...rows.map(row => row[i]?.length ?? 0)));
+  const format = (row: readonly string[]) =>
+    row
+      .map((cell, i) => cell.padEnd(widths[i] ?? 0))
+      .join('  ')
+      .trimEnd();
+  return [headings, ...rows].map(format).join('\n');
+}

@@ -1,23 +1,52 @@
 // The command line: puts the commands of the rooms into one tree and turns errors into sentences and exit codes.
-import { readFileSync } from 'node:fs';
 import process from 'node:process';
 import { Command, CommanderError } from 'commander';
-import { licenseCommand, releaseCommand, serverCommand, trustCommand } from './server/index.ts';
+import {
+  agentCommand,
+  applyCommand,
+  mediaImportCommand,
+  planCommand,
+  simulateCommand,
+  statusCommand,
+} from './agent/index.ts';
+import {
+  licenseCommand,
+  mediaExportCommand,
+  releaseCommand,
+  serverCommand,
+  siteCommand,
+  trustCommand,
+} from './server/index.ts';
 import { EXIT_CODES, RolloverError } from './signing/index.ts';
 import { terminal } from './terminal.ts';
+import { VERSION } from './version.ts';
 
 const program = new Command('rollover')
   .description('Updates and licenses for private clouds.')
-  .version(version())
-  .option('--json', 'results as JSON on stdout, nothing else', false)
-  .configureHelp({ showGlobalOptions: true, sortSubcommands: false })
+  .version(VERSION)
+  .enablePositionalOptions()
   .showSuggestionAfterError(true)
   .exitOverride();
-const out = () => terminal(program.opts<{ json: boolean }>().json);
+let json = false;
+const out = () => terminal(json);
+program.hook('preAction', (_program, action) => {
+  json = action.opts<{ json: boolean }>().json;
+});
 
-for (const make of [serverCommand, trustCommand, releaseCommand, licenseCommand]) program.addCommand(make(out));
+const media = new Command('media').description('carry updates to sites without a network');
+for (const make of [mediaExportCommand, mediaImportCommand]) media.addCommand(make(out));
+for (const make of [serverCommand, trustCommand, releaseCommand, licenseCommand, siteCommand]) {
+  program.addCommand(make(out));
+}
+for (const make of [agentCommand, statusCommand, planCommand, applyCommand]) program.addCommand(make(out));
+program.addCommand(media);
+program.addCommand(simulateCommand(out));
 program.addHelpText('after', () => `\nAll commands:\n${tree(program, '  ')}`);
-forEachCommand(program, command => void command.exitOverride());
+forEachCommand(program, command => {
+  // Options belong to the command they follow: `agent activate --data` is not the agent's own `--data`.
+  command.exitOverride().enablePositionalOptions();
+  command.option('--json', 'the result as JSON on stdout, and nothing else', false);
+});
 
 try {
   await program.parseAsync();
@@ -29,7 +58,7 @@ try {
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_CODES.usage;
   if (error instanceof RolloverError) {
-    if (out().json) {
+    if (json) {
       const { code, message, hint } = error;
       process.stderr.write(`${JSON.stringify({ error: { code, message, hint } })}\n`);
     } else process.stderr.write(`rollover: ${error.message}\n  What to do: ${error.hint}\n  (${error.code})\n`);
@@ -52,10 +81,4 @@ function forEachCommand(command: Command, visit: (command: Command) => void): vo
     visit(child);
     forEachCommand(child, visit);
   }
-}
-
-function version(): string {
-  const here = import.meta.dirname;
-  const at = here.endsWith('dist') ? '../package.json' : './package.json';
-  return JSON.parse(readFileSync(new URL(at, import.meta.url), 'utf8')).version as string;
 }

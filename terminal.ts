@@ -2,6 +2,7 @@
 // The only module outside the rooms that their `cli/` folders use; it imports none of them.
 import process from 'node:process';
 import { Presets, SingleBar } from 'cli-progress';
+import { InvalidArgumentError } from 'commander';
 
 /** Where there is no terminal to redraw, a line is written at most this often. */
 const LINE_EVERY_MS = 2000;
@@ -95,4 +96,18 @@ export function table(headings: readonly string[], rows: readonly (readonly stri
       .join('  ')
       .trimEnd();
   return [headings, ...rows].map(format).join('\n');
+}
+
+/** Reads a TCP port from the command line. */
+export function parsePort(text: string): number {
+  const number = Number(text);
+  if (Number.isInteger(number) && number > 0 && number < 65536) return number;
+  throw new InvalidArgumentError('a port is a number from 1 to 65535.');
+}
+
+/** Resolves when the process is told to stop. */
+export function stopSignal(): Promise<void> {
+  return new Promise(resolve => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
+  });
 }

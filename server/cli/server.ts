@@ -3,7 +3,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { pino } from 'pino';
 import { z } from 'zod';
 import type { FeedAddress } from '../../bundles/index.ts';
-import type { Terminal } from '../../terminal.ts';
+import { parsePort, stopSignal, type Terminal } from '../../terminal.ts';
 import { serverError } from '../errors.ts';
 import { type ServerOptions, startServer } from '../main.ts';
 import { DEFAULT_FEED_PORT, DEFAULT_PORT, defaultServerDirectory } from './options.ts';
@@ -31,11 +31,11 @@ export function serverCommand(terminal: () => Terminal): Command {
     .description('run the hosted service: licenses, releases and updates')
     .option('--data <directory>', 'where it keeps everything', defaultServerDirectory())
     .option('--host <address>', 'address to listen on', '127.0.0.1')
-    .option('--port <number>', 'port of the vendor API', port, DEFAULT_PORT)
+    .option('--port <number>', 'port of the vendor API', parsePort, DEFAULT_PORT)
     .option(
       '--feed-port <number>',
       'port that sites connect to (TLS 1.3 with their license’s key)',
-      port,
+      parsePort,
       DEFAULT_FEED_PORT,
     )
     .option('--public-feed <host:port>', 'what license files tell sites to connect to', address)
@@ -80,20 +80,8 @@ function optionsOf(flags: Flags): ServerOptions {
   };
 }
 
-function stopSignal(): Promise<void> {
-  return new Promise(resolve => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
-  });
-}
-
-function port(text: string): number {
-  const number = Number(text);
-  if (Number.isInteger(number) && number > 0 && number < 65536) return number;
-  throw new InvalidArgumentError('a port is a number from 1 to 65535.');
-}
-
 function address(text: string): FeedAddress {
   const match = /^(.+):(\d+)$/.exec(text);
   if (!match) throw new InvalidArgumentError('use host:port.');
-  return { host: match[1] as string, port: port(match[2] as string) };
+  return { host: match[1] as string, port: parsePort(match[2] as string) };
 }

@@ -7,7 +7,14 @@ import type { Context } from '../context.ts';
 import { serverError } from '../errors.ts';
 import { issueLicense, listLicenses, revokeLicense } from '../licenses/licenses.ts';
 import { wrapFor } from '../licenses/wraps.ts';
-import { baseReleases, listReleases, type PublishJob, releaseById, submitRelease } from '../releases/releases.ts';
+import {
+  baseReleases,
+  listReleases,
+  type PublishJob,
+  releaseById,
+  segmentsOf,
+  submitRelease,
+} from '../releases/releases.ts';
 import { listSites } from '../sites/sites.ts';
 import { publishedMetadata } from '../trust/repository.ts';
 import { onlineKeys, setUpTrust } from '../trust/setup.ts';
@@ -91,6 +98,9 @@ export function vendorApi(context: Context, enqueue: (job: PublishJob) => Promis
 
   app.get('/v1/products/:product/base', async (request, response) => {
     response.json({ releases: await baseReleases(context, name.parse(param(request, 'product')), BASE_RELEASES) });
+  });
+  app.get('/v1/manifests/:digest/segments', async (request, response) => {
+    response.json({ segments: await segmentsOf(context, digest.parse(param(request, 'digest'))) });
   });
   app.get('/v1/releases', async (request, response) => {
     const product = name.optional().parse(request.query['product']);

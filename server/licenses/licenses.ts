@@ -33,6 +33,7 @@ export interface LicenseView {
   readonly id: string;
   readonly customer: string;
   readonly product: string;
+  readonly channels: readonly string[];
   readonly status: LicenseStatus;
   readonly nodes: number;
   readonly sites: number;
@@ -110,6 +111,7 @@ export async function listLicenses(context: Context): Promise<readonly LicenseVi
     id: row.id,
     customer: row.customer,
     product: row.product,
+    channels: row.channels,
     status: row.status,
     nodes: row.node_limit,
     sites: row.site_limit,

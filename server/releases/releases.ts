@@ -1,6 +1,12 @@
 // Releases: taken in from the pipeline, checked object by object, published to a channel. Never changed afterwards.
 import { randomUUID } from 'node:crypto';
-import { parseDocument, releaseDocumentSchema, targetPaths } from '../../bundles/index.ts';
+import {
+  decodeManifest,
+  openSealedManifest,
+  parseDocument,
+  releaseDocumentSchema,
+  targetPaths,
+} from '../../bundles/index.ts';
 import { CONTENT_KEY_BYTES, RolloverError } from '../../signing/index.ts';
 import { type Actor, audit } from '../audit/audit.ts';
 import type { Context } from '../context.ts';
@@ -155,6 +161,16 @@ export async function contentKeyOf(context: Context, manifest: string): Promise<
     .executeTakeFirst();
   if (!row) throw serverError('not-found', `No release has the manifest ${manifest}.`);
   return openContentKey(context, manifest, row.sealed_content_key);
+}
+
+/** Names and sizes of a published release's segments, for who copies them without a key. @throws `not-found` */
+export async function segmentsOf(
+  context: Context,
+  manifest: string,
+): Promise<readonly { readonly name: string; readonly size: number }[]> {
+  const contentKey = await contentKeyOf(context, manifest);
+  const { segments } = decodeManifest(openSealedManifest(manifest, contentKey, await context.blobs.get(manifest)));
+  return [...segments].map(({ name, sealedSize }) => ({ name, size: sealedSize }));
 }
 
 const LIST_LIMIT = 200;

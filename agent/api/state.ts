@@ -1,0 +1,133 @@
+// What the console shows, as one document. Pure: it is put together from what the agent knows and sent when it changed.
+
+import type { NodeState } from '../lifecycle/node.ts';
+import type { Inventory } from '../model/inventory.ts';
+import type { Plan } from '../model/plan.ts';
+import type { JournalEntry, Rollover } from '../model/rollover.ts';
+import type { ExecutorView } from '../run/executor.ts';
+import type { ReadyRelease } from '../update/releases.ts';
+import type { Site } from '../update/site.ts';
+import type { UpdateStatus } from '../update/watcher.ts';
+
+/** The journal entries a console is sent; all of them are in the store. */
+const JOURNAL_SHOWN = 60;
+
+export interface Installed {
+  readonly version: string;
+  readonly manifest: string;
+  readonly counter: number;
+}
+
+export interface ConsoleNode {
+  readonly id: string;
+  readonly rack: string;
+  readonly state: NodeState;
+  readonly power: string;
+  readonly version: string;
+  readonly vms: number;
+}
+
+export interface ConsoleState {
+  readonly site: { readonly id: string; readonly name: string; readonly license: string; readonly channel: string };
+  readonly installed: Installed | undefined;
+  readonly update: UpdateStatus;
+  readonly offer: Offer | undefined;
+  readonly rollover:
+    | (Rollover & { readonly version: string; readonly done: number; readonly total: number })
+    | undefined;
+  readonly cluster: ConsoleCluster | undefined;
+  /** Why the cluster is not shown. */
+  readonly clusterProblem: string | undefined;
+  readonly effects: readonly string[];
+  readonly journal: readonly JournalEntry[];
+  readonly epoch: number;
+}
+
+export interface Offer {
+  readonly version: string;
+  readonly notes: string;
+  readonly source: string;
+  readonly plainBytes: number;
+  readonly fetchedBytes: number;
+  readonly reusedBytes: number;
+  readonly plan: Plan | undefined;
+  readonly planHash: string | undefined;
+  /** Why the button is off; empty when it is on. */
+  readonly objections: readonly string[];
+}
+
+export interface ConsoleCluster {
+  readonly simulated: boolean;
+  readonly nodes: readonly ConsoleNode[];
+  readonly probe: Inventory['probe'];
+}
+
+export interface StateInput {
+  readonly site: Site;
+  readonly epoch: number;
+  readonly installed: Installed | undefined;
+  readonly update: UpdateStatus;
+  readonly newest: ReadyRelease | undefined;
+  readonly proposal: Proposal | undefined;
+  readonly executor: ExecutorView;
+  readonly inventory: Inventory | undefined;
+  readonly clusterProblem: string | undefined;
+}
+
+/** A plan for the newest release, ready to be applied or waiting. */
+export interface Proposal {
+  readonly plan: Plan;
+  readonly hash: string;
+  readonly objections: readonly string[];
+}
+
+export function consoleState(input: StateInput): ConsoleState {
+  const { site, installed, update, inventory, executor } = input;
+  return {
+    site: { id: site.site, name: site.name, license: site.licenseId, channel: `${site.product}/${site.channel}` },
+    installed,
+    update,
+    offer: offerOf(input),
+    rollover: rolloverOf(executor, inventory),
+    cluster: inventory && { simulated: inventory.simulated, nodes: nodesOf(input, inventory), probe: inventory.probe },
+    clusterProblem: input.clusterProblem,
+    effects: executor.effects.map(effect => effect.what),
+    journal: executor.journal.slice(-JOURNAL_SHOWN),
+    epoch: input.epoch,
+  };
+}
+
+function offerOf({ newest, installed, proposal }: StateInput): Offer | undefined {
+  if (!newest || !installed || newest.document.counter <= installed.counter) return undefined;
+  const { version, notes, size } = newest.document;
+  return {
+    version,
+    notes,
+    source: newest.source,
+    plainBytes: size.plainBytes,
+    fetchedBytes: newest.fetchedBytes,
+    reusedBytes: newest.reusedBytes,
+    plan: proposal?.plan,
+    planHash: proposal?.hash,
+    objections: proposal ? proposal.objections : ['The cluster has not been observed yet.'],
+  };
+}
+
+function rolloverOf({ rollover, plan }: ExecutorView, inventory: Inventory | undefined): ConsoleState['rollover'] {
+  if (!rollover || !plan) return undefined;
+  const wanted = new Set(plan.batches.flatMap(batch => batch.nodes));
+  const done = inventory?.nodes.filter(node => wanted.has(node.id) && node.image === plan.target.image).length ?? 0;
+  return { ...rollover, version: plan.target.version, done, total: wanted.size };
+}
+
+function nodesOf({ executor }: StateInput, inventory: Inventory): readonly ConsoleNode[] {
+  const vms = Map.groupBy(inventory.vms, vm => vm.host);
+  return inventory.nodes.map(node => ({
+    id: node.id,
+    rack: node.rack,
+    state: executor.records.get(node.id)?.state ?? (node.power === 'up' ? 'active' : 'admitted'),
+    power: node.power,
+    version: node.version,
+    vms: vms.get(node.id)?.length ?? 0,
+  }));
+}

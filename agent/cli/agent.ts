@@ -1,0 +1,88 @@
+// `rollover agent`: runs the on-prem agent; `rollover agent activate` binds the site to its license first.
+import { hostname } from 'node:os';
+import { Command } from 'commander';
+import { pino } from 'pino';
+import { parsePort, stopSignal, type Terminal } from '../../terminal.ts';
+import { VERSION } from '../../version.ts';
+import { startAgent } from '../main.ts';
+import { activate } from '../update/activate.ts';
+import { DEFAULT_BOOT_PORT, DEFAULT_CLUSTER, DEFAULT_CONSOLE_PORT, seconds, withData } from './options.ts';
+
+interface RunFlags {
+  readonly data: string;
+  readonly host: string;
+  readonly consolePort: number;
+  readonly bootPort: number;
+  readonly cluster: string;
+  readonly checkEvery: number;
+  readonly rebootTimeout: number;
+  readonly verbose: boolean;
+}
+
+interface ActivateFlags {
+  readonly data: string;
+  readonly name: string;
+  readonly channel?: string;
+  readonly offline: boolean;
+  readonly rootFingerprint?: string;
+}
+
+export function agentCommand(terminal: () => Terminal): Command {
+  const command = withData(new Command('agent'))
+    .description('run the on-prem agent: finds updates, serves the console, rolls the cluster')
+    .option('--host <address>', 'address to listen on', '127.0.0.1')
+    .option('--console-port <number>', 'port of the console', parsePort, DEFAULT_CONSOLE_PORT)
+    .option('--boot-port <number>', 'port that nodes boot from', parsePort, DEFAULT_BOOT_PORT)
+    .option('--cluster <url>', 'the simulated cluster to drive (rollover simulate)', DEFAULT_CLUSTER)
+    .option('--check-every <seconds>', 'how often to look for updates', seconds, 60)
+    .option('--reboot-timeout <seconds>', 'how long a node may take to come back', seconds, 900)
+    .option('--verbose', 'log to stderr, as JSON lines', false)
+    .action(async (flags: RunFlags) => {
+      const out = terminal();
+      const agent = await startAgent({
+        directory: flags.data,
+        host: flags.host,
+        consolePort: flags.consolePort,
+        bootPort: flags.bootPort,
+        clusterUrl: flags.cluster,
+        checkEveryMs: flags.checkEvery * 1000,
+        rebootTimeoutMs: flags.rebootTimeout * 1000,
+        agentVersion: VERSION,
+        ...(flags.verbose ? { log: pino(pino.destination(2)) } : {}),
+      });
+      const { consoleUrl, bootUrl } = agent;
+      out.result(
+        { status: 'ready', consoleUrl, bootUrl },
+        `The agent is ready.\n  console  ${consoleUrl}\n  boot     ${bootUrl}\nThe console’s link holds its key: give it to operators only.`,
+      );
+      await stopSignal();
+      out.say('… stopping');
+      await agent.close();
+      process.exit();
+    });
+
+  withData(command.command('activate'))
+    .argument('<license-file>', 'the file that the vendor sent')
+    .description('bind this site to its license (once)')
+    .option('--name <name>', 'what people call this site', hostname())
+    .option('--channel <name>', 'channel to follow (default: the license’s first)')
+    .option('--offline', 'behind an air gap: ask nothing of the network, now or later', false)
+    .option('--root-fingerprint <sha256>', 'refuse a file that trusts another root of trust than this')
+    .action(async (licenseFile: string, flags: ActivateFlags) => {
+      const site = await activate({
+        directory: flags.data,
+        licenseFile,
+        name: flags.name,
+        connected: !flags.offline,
+        now: new Date(),
+        ...(flags.channel === undefined ? {} : { channel: flags.channel }),
+        ...(flags.rootFingerprint === undefined ? {} : { fingerprint: flags.rootFingerprint }),
+      });
+      const { site: id, name, licenseId, product, channel, connected } = site;
+      terminal().result(
+        { site: id, name, license: licenseId, product, channel, connected },
+        `Site ${name} (${id}) follows ${product}/${channel} under license ${licenseId}${connected ? '' : ', without a network'}.`,
+      );
+    });
+  return command;
+}

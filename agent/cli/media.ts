@@ -1,0 +1,41 @@
+// `rollover media import`: takes a release off a stick. The running agent notices it by itself.
+import { Command } from 'commander';
+import { openMedia, requireMediaFor } from '../../airgap/index.ts';
+import { bytes, type Terminal } from '../../terminal.ts';
+import { readSite } from '../update/site.ts';
+import { takeUpdate } from '../update/take.ts';
+import { withData } from './options.ts';
+
+export function mediaImportCommand(terminal: () => Terminal): Command {
+  return withData(new Command('import'))
+    .argument('<directory>', 'the stick, where it is mounted')
+    .description('verify a stick and take its release; safe to run again')
+    .action(async (directory: string, flags: { readonly data: string }) => {
+      const out = terminal();
+      const site = await readSite(flags.data);
+      const media = await openMedia(directory);
+      const { product, version, channel, exportedAt } = media.index;
+      out.say(`… ${directory} carries ${product} ${version} (${channel}), exported ${exportedAt}`);
+      requireMediaFor(media, site);
+      const progress = out.progress('importing');
+      const { release, isNew } = await takeUpdate({
+        directory: flags.data,
+        site,
+        source: media.source,
+        now: new Date(),
+        onProgress: ({ phase, doneBytes, totalBytes }) => progress.update(doneBytes, totalBytes, phase),
+      }).finally(() => progress.end());
+      const { document, fetchedBytes, reusedBytes } = release;
+      const result = {
+        version: document.version,
+        manifest: document.manifest.sha256,
+        isNew,
+        fetchedBytes,
+        reusedBytes,
+      };
+      const news = isNew
+        ? `is ready: ${bytes(fetchedBytes)} copied, ${bytes(reusedBytes)} were here already`
+        : 'was ready before';
+      out.result(result, `${document.product} ${document.version} ${news}.`);
+    });
+}

@@ -1,0 +1,23 @@
+// Options that all commands at a site share.
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { type Command, InvalidArgumentError } from 'commander';
+
+export const DEFAULT_CONSOLE_PORT = 8480;
+export const DEFAULT_BOOT_PORT = 8481;
+export const DEFAULT_CLUSTER = 'http://127.0.0.1:8490';
+
+export function defaultAgentDirectory(): string {
+  return process.env['ROLLOVER_AGENT_DATA'] ?? join(homedir(), '.rollover', 'agent');
+}
+
+/** Adds `--data`. */
+export function withData(command: Command): Command {
+  return command.option('--data <directory>', 'where the agent keeps everything', defaultAgentDirectory());
+}
+
+export function seconds(text: string): number {
+  const number = Number(text);
+  if (Number.isFinite(number) && number > 0 && number <= 86_400) return number;
+  throw new InvalidArgumentError('use a number of seconds, at most a day.');
+}

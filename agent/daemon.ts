@@ -1,0 +1,172 @@
+// The agent at work: looks at the cluster, keeps a plan at hand for what lies ready, carries out what was chosen, and
+// tells whoever listens. Everything it decides is decided by the pure parts; here they are only called in turn.
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import { RolloverError } from '../signing/index.ts';
+import type { ConsoleBackend } from './api/console-api.ts';
+import { type ConsoleState, consoleState, type Installed, type Proposal } from './api/state.ts';
+import type { BootRelease, BootSource } from './boot/boot-service.ts';
+import type { Change, Coordination, Leadership } from './coordination/coordination.ts';
+import { agentError } from './errors.ts';
+import { observe } from './inventory/observe.ts';
+import type { Inventory } from './model/inventory.ts';
+import type { Plan } from './model/plan.ts';
+import { checkPlan, planHash } from './plan/check.ts';
+import { makePlan } from './plan/planner.ts';
+import { sendReport, siteReport } from './report.ts';
+import { Executor } from './run/executor.ts';
+import type { Driver } from './sdk/index.ts';
+import type { ReadyRelease } from './update/releases.ts';
+import type { Site } from './update/site.ts';
+import { UpdateWatcher } from './update/watcher.ts';
+
+export interface DaemonOptions {
+  readonly directory: string;
+  readonly site: Site;
+  readonly coordination: Coordination;
+  readonly drivers: readonly Driver[];
+  readonly rebootTimeoutMs: number;
+  readonly agentVersion: string;
+  readonly log: Logger;
+  now(): number;
+}
+
+export class Daemon implements ConsoleBackend {
+  readonly #options: DaemonOptions;
+  readonly #leadership: Leadership;
+  readonly #executor: Executor;
+  readonly #watcher: UpdateWatcher;
+  readonly #listeners = new Set<() => void>();
+  #inventory: Inventory | undefined;
+  #clusterProblem: string | undefined;
+  #proposal: Proposal | undefined;
+  #sent = '';
+
+  constructor(options: DaemonOptions, leadership: Leadership, executor: Executor) {
+    this.#options = options;
+    this.#leadership = leadership;
+    this.#executor = executor;
+    const { directory, site, now } = options;
+    const onChange = () => this.#notify();
+    this.#watcher = new UpdateWatcher({ directory, site, now: () => new Date(now()), onChange });
+  }
+
+  /** Becomes the leader and takes up what an earlier one left. */
+  static async start(options: DaemonOptions): Promise<Daemon> {
+    const { coordination, drivers, rebootTimeoutMs, now } = options;
+    const leadership = await coordination.campaign();
+    const onCompleted = (plan: Plan): readonly Change[] => [installedChange(plan, daemon.#watcher.releases)];
+    const executor = await Executor.take({ coordination, leadership, drivers, rebootTimeoutMs, now, onCompleted });
+    const daemon: Daemon = new Daemon(options, leadership, executor);
+    await daemon.#watcher.look();
+    return daemon;
+  }
+
+  /** One round: look, act, propose, tell. Never throws: what keeps it from working is shown. */
+  async tick(): Promise<void> {
+    try {
+      await this.#watcher.look();
+      await this.#adoptFirstRelease();
+      this.#inventory = await observe(this.#options.drivers);
+      this.#clusterProblem = undefined;
+      await this.#executor.tick(this.#inventory);
+      this.#proposal = this.#propose(this.#inventory);
+    } catch (error) {
+      this.#clusterProblem = error instanceof RolloverError ? `${error.message} ${error.hint}` : String(error);
+      this.#options.log.warn({ err: error }, 'round failed');
+    }
+    this.#notify();
+  }
+
+  async check(): Promise<void> {
+    await this.#watcher.check();
+    const { site, agentVersion, now, log } = this.#options;
+    const report = siteReport(this.state(), agentVersion, new Date(now()));
+    await sendReport(site, report).catch(error => log.warn({ err: error }, 'report not delivered'));
+  }
+
+  async apply(hash: string): Promise<void> {
+    if (!this.#inventory || !this.#proposal) throw agentError('plan-blocked', 'There is no plan to apply.');
+    if (this.#proposal.hash !== hash) {
+      throw agentError('plan-changed', 'The cluster has changed since this plan was shown.');
+    }
+    await this.#executor.begin(this.#proposal.plan, this.#inventory);
+    this.#notify();
+  }
+
+  state(): ConsoleState {
+    return consoleState({
+      site: this.#options.site,
+      epoch: this.#leadership.epoch,
+      installed: this.#installed,
+      update: this.#watcher.status,
+      newest: this.#watcher.newest,
+      proposal: this.#proposal,
+      executor: this.#executor.view(),
+      inventory: this.#inventory,
+      clusterProblem: this.#clusterProblem,
+    });
+  }
+
+  subscribe(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** A node boots the release written down for it, or the installed one. */
+  get bootSource(): BootSource {
+    const release = async (manifest: string | undefined) => {
+      const ready = this.#watcher.releases.find(({ document }) => document.manifest.sha256 === manifest);
+      return ready && this.#bootable(ready);
+    };
+    return {
+      releaseFor: node => release(this.#executor.view().records.get(node)?.release ?? this.#installed?.manifest),
+      release,
+    };
+  }
+
+  #bootable({ document, directory }: ReadyRelease): BootRelease {
+    return { document, directory: join(this.#options.directory, directory) };
+  }
+
+  get #installed(): Installed | undefined {
+    return this.#executor.get<Installed>('installed');
+  }
+
+  /** On the first day nothing runs: the first release that lies ready is what nodes boot. */
+  async #adoptFirstRelease(): Promise<void> {
+    const { newest } = this.#watcher;
+    if (!newest || this.#installed) return;
+    const change: Change = { op: 'put', key: 'installed', value: installedOf(newest) };
+    await this.#executor.record([change], `First release ${newest.document.version}: nodes boot it from now on.`);
+  }
+
+  /** The plan for the newest release, when it is newer than what is installed. */
+  #propose(inventory: Inventory): Proposal | undefined {
+    const { newest } = this.#watcher;
+    const installed = this.#installed;
+    const image = newest?.document.image;
+    if (!newest || !installed || !image || newest.document.counter <= installed.counter) return undefined;
+    const { version, manifest } = newest.document;
+    const target = { version, manifest: manifest.sha256, image: image.digest };
+    const plan = makePlan(inventory, target, this.#options.drivers);
+    return { plan, hash: planHash(plan), objections: [...plan.waitsFor, ...checkPlan(plan, inventory)] };
+  }
+
+  #notify(): void {
+    const now = JSON.stringify(this.state());
+    if (now === this.#sent) return;
+    this.#sent = now;
+    for (const listener of this.#listeners) listener();
+  }
+}
+
+function installedOf({ document }: ReadyRelease): Installed {
+  return { version: document.version, manifest: document.manifest.sha256, counter: document.counter };
+}
+
+function installedChange(plan: Plan, releases: readonly ReadyRelease[]): Change {
+  const release = releases.find(({ document }) => document.manifest.sha256 === plan.target.manifest);
+  if (!release) throw new Error(`release ${plan.target.version} is not ready any more`);
+  return { op: 'put', key: 'installed', value: installedOf(release) };
+}

@@ -1,0 +1,53 @@
+// The codes that the on-prem agent raises.
+import { type ErrorTable, errorsOf } from '../signing/index.ts';
+
+export const AGENT_ERRORS = {
+  'license-file': { kind: 'license', hint: 'Use the file that the vendor sent, unchanged.' },
+  'license-refused': { kind: 'license', hint: 'Ask the vendor whether the license is active and for this product.' },
+  'already-activated': {
+    kind: 'conflict',
+    hint: 'This site keeps its license. Choose another --data directory for another site.',
+  },
+  'not-activated': { kind: 'license', hint: 'Run `rollover agent activate LICENSE-FILE` first.' },
+  'anchor-mismatch': {
+    kind: 'license',
+    hint: 'Do not use this file. Ask the vendor for the fingerprint over another channel.',
+  },
+  'agent-running': { kind: 'busy', hint: 'Stop the other agent, or use another --data directory.' },
+  'port-in-use': {
+    kind: 'busy',
+    hint: 'Stop the program that listens there, or choose others with --console-port and --boot-port.',
+  },
+  'feed-unreachable': {
+    kind: 'network',
+    hint: 'Check the network between this site and the vendor. What is already fetched is kept.',
+  },
+  'feed-refused': {
+    kind: 'license',
+    hint: 'The service does not know this license’s key, or the license was revoked. Ask the vendor.',
+  },
+  'feed-failed': { kind: 'network', hint: 'Try again later; what is already fetched is kept.' },
+  'feed-too-large': { kind: 'integrity', hint: 'The service sends more than was signed. Tell the vendor.' },
+  'update-busy': { kind: 'busy', hint: 'An import or a check is under way. Try again when it has ended.' },
+  'update-none': { kind: 'conflict', hint: 'Nothing newer is offered on this channel.' },
+  'media-incomplete': {
+    kind: 'media',
+    hint: 'It was pulled out too early. Export to it again; what it already has is not copied twice.',
+  },
+  'cluster-unreachable': { kind: 'cluster', hint: 'Check that the cluster’s address is right and that it runs.' },
+  'order-refused': { kind: 'cluster', hint: 'Another agent leads now. Nothing is to be done here.' },
+  'plan-changed': { kind: 'conflict', hint: 'Look at the new plan, then apply that one.' },
+  'plan-blocked': { kind: 'cluster', hint: 'Resolve what the plan waits for; it is checked all the time.' },
+  'rollover-running': { kind: 'conflict', hint: 'One rollover at a time. Watch it on the console.' },
+  'coordination-damaged': {
+    kind: 'storage',
+    hint: 'Restore coordination.log from a backup, or move it away: the agent then observes the cluster anew.',
+  },
+  'stale-epoch': { kind: 'cluster', hint: 'Another agent leads now. Nothing is to be done here.' },
+  'agent-unreachable': { kind: 'network', hint: 'Start it with `rollover agent`, or name its --data directory.' },
+  unauthorized: { kind: 'usage', hint: 'Open the console with the link that the agent printed.' },
+  'not-found': { kind: 'input', hint: 'Check the address.' },
+  'request-invalid': { kind: 'input', hint: 'Correct the request.' },
+} as const satisfies ErrorTable;
+
+export const agentError = errorsOf(AGENT_ERRORS);

@@ -1,0 +1,7 @@
+// What the command line and the tests use of this room.
+export * from './cli/agent.ts';
+export * from './cli/media.ts';
+export * from './cli/operate.ts';
+export * from './cli/simulate.ts';
+export * from './errors.ts';
+export * from './main.ts';

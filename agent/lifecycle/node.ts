@@ -1,0 +1,60 @@
+// The life of a node as one table. The executor obeys it, the console colors by it, the docs draw it.
+
+export const NODE_STATES = [
+  'discovered',
+  'admitted',
+  'active',
+  'draining',
+  'drained',
+  'stopping',
+  'rebooting',
+  'verifying',
+  'failed',
+  'fenced',
+  'quarantined',
+  'leaving',
+  'removed',
+] as const;
+
+export type NodeState = (typeof NODE_STATES)[number];
+
+/** From each state, the states that may follow, and what makes it so. */
+export const NODE_TRANSITIONS: Readonly<Record<NodeState, Readonly<Partial<Record<NodeState, string>>>>> = {
+  discovered: { admitted: 'policy and license allow it', removed: 'it went away' },
+  admitted: { active: 'it runs the right image', failed: 'it does not come up' },
+  active: {
+    draining: 'its turn has come and every driver says it is safe',
+    leaving: 'the operator removes it',
+    failed: 'it is lost',
+  },
+  draining: { drained: 'nothing depends on it any more', active: 'the rollover was aborted', failed: 'it is lost' },
+  drained: { stopping: 'it is still safe', active: 'the rollover was aborted', failed: 'it is lost' },
+  stopping: { rebooting: 'its services are down and the reboot is ordered', failed: 'it does not stop' },
+  rebooting: { verifying: 'it is back with a new boot id', failed: 'it does not come back' },
+  verifying: { active: 'it runs the right image and everything on it is healthy', failed: 'it runs something else' },
+  failed: {
+    verifying: 'it came back after all',
+    fenced: 'it is confirmed to be powered off',
+    stopping: 'it is tried again',
+  },
+  fenced: { stopping: 'it is started again', quarantined: 'its image failed twice', removed: 'it is taken away' },
+  quarantined: { stopping: 'the operator tries it again', removed: 'it is taken away' },
+  leaving: { removed: 'it is drained for good', active: 'the operator changed their mind' },
+  removed: {},
+};
+
+/** States in which a node carries nothing and may be down: what safety counts as out of service. */
+export const OUT_OF_SERVICE: ReadonlySet<NodeState> = new Set([
+  'draining',
+  'drained',
+  'stopping',
+  'rebooting',
+  'verifying',
+  'failed',
+  'fenced',
+]);
+
+/** Whether a node may go from one state to another. */
+export function mayBecome(from: NodeState, to: NodeState): boolean {
+  return NODE_TRANSITIONS[from][to] !== undefined;
+}

@@ -1,0 +1,115 @@
+// Puts the on-prem agent together: its site, its coordination, its drivers, the boot service and the console. The only
+// place in this room that reads the clock and decides what is real.
+import { mkdir } from 'node:fs/promises';
+import type { Server } from 'node:http';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Express } from 'express';
+import { type Logger, pino } from 'pino';
+import { consoleToken } from './api/access.ts';
+import { consoleApi } from './api/console-api.ts';
+import { bootService } from './boot/boot-service.ts';
+import { embeddedCoordination } from './coordination/embedded.ts';
+import { Daemon } from './daemon.ts';
+import { agentError } from './errors.ts';
+import { agentLock } from './io/lock.ts';
+import { simulatedDrivers } from './simulated/ports.ts';
+import { readSite } from './update/site.ts';
+
+export interface AgentOptions {
+  readonly directory: string;
+  readonly host: string;
+  readonly consolePort: number;
+  readonly bootPort: number;
+  /** Address of the simulated cluster. */
+  readonly clusterUrl: string;
+  readonly checkEveryMs: number;
+  readonly rebootTimeoutMs: number;
+  readonly agentVersion: string;
+  readonly log?: Logger;
+}
+
+export interface RunningAgent {
+  /** The console with its token: a secret. */
+  readonly consoleUrl: string;
+  readonly bootUrl: string;
+  close(): Promise<void>;
+}
+
+const TICK_MS = 200;
+const STOP_TIMEOUT_MS = 3000;
+
+/**
+ * Starts the agent of an activated site.
+ *
+ * @throws `not-activated`, `agent-running`, `port-in-use`, `coordination-damaged`
+ */
+export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
+  const cleanup: (() => Promise<unknown>)[] = [];
+  const close = async () => {
+    for (const step of cleanup.toReversed()) await step();
+    cleanup.length = 0;
+  };
+  try {
+    return { ...(await start(options, cleanup)), close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function start(options: AgentOptions, cleanup: (() => Promise<unknown>)[]) {
+  const directory = resolve(options.directory);
+  const log = options.log ?? pino({ level: 'silent' });
+  const site = await readSite(directory);
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const lock = await agentLock(join(directory, 'agent.lock'));
+  cleanup.push(() => lock.release());
+
+  const coordination = await embeddedCoordination(directory);
+  cleanup.push(() => coordination.close());
+  const drivers = simulatedDrivers(options.clusterUrl);
+  const daemon = await Daemon.start({ ...options, directory, site, coordination, drivers, log, now: () => Date.now() });
+
+  const bootUrl = `http://${options.host}:${options.bootPort}`;
+  const boot = await listen(bootService(daemon.bootSource, bootUrl), options.host, options.bootPort);
+  cleanup.push(() => closed(boot));
+  const token = await consoleToken(directory);
+  const console = await listen(consoleApi(daemon, token, log), options.host, options.consolePort);
+  cleanup.push(() => closed(console));
+  cleanup.push(run(daemon, options.checkEveryMs));
+  return { consoleUrl: `http://${options.host}:${options.consolePort}/?token=${token}`, bootUrl };
+}
+
+/** The two loops of the agent, each on its own time. Returns how to stop them. */
+function run(daemon: Daemon, checkEveryMs: number): () => Promise<void> {
+  const stop = new AbortController();
+  const { signal } = stop;
+  const every = async (ms: number, work: () => Promise<void>) => {
+    while (!signal.aborted) {
+      await work();
+      await sleep(ms, undefined, { signal }).catch(() => undefined);
+    }
+  };
+  const loops = [every(TICK_MS, () => daemon.tick()), every(checkEveryMs, () => daemon.check())];
+  return async () => {
+    stop.abort();
+    // A fetch that is under way is dropped: it goes on from where it was at the next start.
+    await Promise.race([Promise.all(loops), sleep(STOP_TIMEOUT_MS)]);
+  };
+}
+
+function listen(app: Express, host: string, port: number): Promise<Server> {
+  return new Promise((resolve, reject) => {
+    const server = app.listen(port, host, (error?: NodeJS.ErrnoException) => {
+      if (!error) return resolve(server);
+      const inUse = error.code === 'EADDRINUSE';
+      reject(inUse ? agentError('port-in-use', `Port ${port} on ${host} is already in use.`, { cause: error }) : error);
+    });
+  });
+}
+
+function closed(server: Server): Promise<void> {
+  server.closeAllConnections();
+  return new Promise(resolve => server.close(() => resolve()));
+}

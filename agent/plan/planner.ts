@@ -1,0 +1,85 @@
+// Turns what is observed and what is wanted into a plan. Pure: the same input gives the same plan, byte for byte.
+// Canary first, then 1, 2, 4, … nodes of one failure domain at a time, as many as every driver allows together.
+import type { Inventory, NodeId } from '../model/inventory.ts';
+import type { Batch, Plan, TargetRelease, Verdict } from '../model/plan.ts';
+import { batchTimeMs, lowerBound } from './estimate.ts';
+
+/** The part of a driver that planning needs. */
+export interface SafetyRule {
+  readonly name: string;
+  safety(inventory: Inventory, out: ReadonlySet<NodeId>): Verdict;
+}
+
+/** Plans the way from the inventory to the target. A plan without batches means: everything is there already. */
+export function makePlan(inventory: Inventory, target: TargetRelease, rules: readonly SafetyRule[]): Plan {
+  const batches: Batch[] = [];
+  const waitsFor: string[] = [];
+  let growth = 1;
+  for (const [rack, pending] of byRack(inventory, target)) {
+    for (let left = pending; left.length > 0; ) {
+      const { nodes, verdicts, blocked } = largestSafe(inventory, left.slice(0, growth), rules);
+      waitsFor.push(...blocked);
+      const place = { first: batches.length === 0, wholeRack: nodes.length === pending.length };
+      batches.push({
+        nodes,
+        rack,
+        reason: reasonOf(nodes, rack, place),
+        safety: verdicts.map(verdict => verdict.reason),
+        etaMs: batchTimeMs(inventory, nodes),
+      });
+      left = left.slice(nodes.length);
+      growth *= 2;
+    }
+  }
+  return {
+    format: 1,
+    target,
+    batches,
+    ...lowerBound(inventory, batches),
+    etaMs: total(batches),
+    waitsFor: unique(waitsFor),
+  };
+}
+
+/** Nodes that do not run the target yet; the rack with the emptiest one first, because it gives the cheapest canary. */
+function byRack(inventory: Inventory, target: TargetRelease): readonly (readonly [string, readonly NodeId[]])[] {
+  const load = new Map<NodeId, number>();
+  for (const vm of inventory.vms) load.set(vm.host, (load.get(vm.host) ?? 0) + vm.memoryMb);
+  const pending = inventory.nodes
+    .filter(node => node.image !== target.image)
+    .toSorted((a, b) => (load.get(a.id) ?? 0) - (load.get(b.id) ?? 0) || compare(a.id, b.id));
+  const racks = Map.groupBy(pending, node => node.rack);
+  return [...racks].map(([rack, nodes]) => [rack, nodes.map(node => node.id)]);
+}
+
+/** As many of the candidates as may be out together; one at least, with the reasons why even that one has to wait. */
+function largestSafe(inventory: Inventory, candidates: readonly NodeId[], rules: readonly SafetyRule[]) {
+  for (let size = candidates.length; ; size--) {
+    const nodes = candidates.slice(0, size);
+    const verdicts = rules.map(rule => rule.safety(inventory, new Set(nodes)));
+    const objections = verdicts.filter(verdict => !verdict.ok).map(verdict => verdict.reason);
+    if (objections.length === 0 || size === 1) return { nodes, verdicts, blocked: objections };
+  }
+}
+
+function reasonOf(
+  nodes: readonly NodeId[],
+  rack: string,
+  { first, wholeRack }: { first: boolean; wholeRack: boolean },
+) {
+  if (first) return `Canary: one node first, the one with the fewest virtual machines.`;
+  if (wholeRack) return `All of rack ${rack} at once: its nodes share no placement group.`;
+  return `${nodes.length} node(s) of rack ${rack}: twice as many as before, within one failure domain.`;
+}
+
+function total(batches: readonly Batch[]): number {
+  return batches.reduce((sum, batch) => sum + batch.etaMs, 0);
+}
+
+function unique(texts: readonly string[]): readonly string[] {
+  return [...new Set(texts)];
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

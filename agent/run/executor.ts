@@ -1,0 +1,183 @@
+// Carries a plan out: observe, decide, write down, act, and again. The deciding is `step.ts`; here is only the order of
+// things, so that a crash between any two of them is taken up by whoever leads next.
+import type { Change, Coordination, Leadership } from '../coordination/coordination.ts';
+import { agentError } from '../errors.ts';
+import { release, reserve } from '../ledger/ledger.ts';
+import { mayBecome } from '../lifecycle/node.ts';
+import type { Inventory, NodeId } from '../model/inventory.ts';
+import type { Plan } from '../model/plan.ts';
+import type { JournalEntry, NodeRecord, OwnedEffect, Rollover } from '../model/rollover.ts';
+import { checkPlan, planHash } from '../plan/check.ts';
+import type { Driver } from '../sdk/index.ts';
+import { type Call, type Decision, type Move, step } from './step.ts';
+
+/** The journal keeps this many entries; a rollover of a thousand nodes writes about six thousand. */
+const JOURNAL_KEPT = 20_000;
+
+export interface ExecutorOptions {
+  readonly coordination: Coordination;
+  readonly leadership: Leadership;
+  readonly drivers: readonly Driver[];
+  readonly rebootTimeoutMs: number;
+  now(): number;
+  /** Called when the rollover ends well, in the same commit. */
+  onCompleted(plan: Plan): readonly Change[];
+}
+
+export interface ExecutorView {
+  readonly rollover: Rollover | undefined;
+  readonly plan: Plan | undefined;
+  readonly records: ReadonlyMap<NodeId, NodeRecord>;
+  readonly effects: readonly OwnedEffect[];
+  readonly journal: readonly JournalEntry[];
+}
+
+/** The leader's hands. One at a time; built anew whenever leadership changes. */
+export class Executor {
+  readonly #options: ExecutorOptions;
+  readonly #values: Map<string, unknown>;
+  #journalLength: number;
+
+  constructor(options: ExecutorOptions, values: ReadonlyMap<string, unknown>) {
+    this.#options = options;
+    this.#values = new Map(values);
+    this.#journalLength = this.#keys('journal/').length;
+  }
+
+  static async take(options: ExecutorOptions): Promise<Executor> {
+    return new Executor(options, await options.coordination.read(''));
+  }
+
+  /**
+   * Starts a plan that the operator chose.
+   *
+   * @throws `rollover-running`, `plan-blocked` when the linter or the planner objects
+   */
+  async begin(plan: Plan, inventory: Inventory): Promise<void> {
+    if (this.#rollover?.status === 'running') throw agentError('rollover-running', 'A rollover is already running.');
+    const objections = [...plan.waitsFor, ...checkPlan(plan, inventory)];
+    if (objections.length > 0) throw agentError('plan-blocked', `The plan cannot start: ${objections.join('; ')}`);
+    const rollover: Rollover = {
+      plan: planHash(plan),
+      status: 'running',
+      reason: 'Starting.',
+      startedAt: this.#options.now(),
+    };
+    await this.#commit(
+      [
+        { op: 'put', key: 'plan', value: plan },
+        { op: 'put', key: 'rollover', value: rollover },
+      ],
+      { text: `Rollover to ${plan.target.version} started: ${plan.batches.length} batches.` },
+    );
+  }
+
+  /** One round. Does nothing while no rollover is under way. */
+  async tick(inventory: Inventory): Promise<void> {
+    const { rollover, plan } = this.view();
+    if (!rollover || !plan || rollover.status === 'completed') return;
+    const { drivers, rebootTimeoutMs } = this.#options;
+    const records = this.#records();
+    const decision = step({ inventory, plan, records, drivers, nowMs: this.#options.now(), rebootTimeoutMs });
+    for (const action of decision.actions) if (action.kind === 'move') await this.#move(action, rollover.plan);
+    const failures = await this.#call(decision, inventory);
+    await this.#report(rollover, plan, decision, failures);
+  }
+
+  /** Every change that is not part of a rollover, such as a first release. */
+  async record(changes: readonly Change[], text: string): Promise<void> {
+    await this.#commit(changes, { text });
+  }
+
+  view(): ExecutorView {
+    return {
+      rollover: this.#rollover,
+      plan: this.#values.get('plan') as Plan | undefined,
+      records: this.#records(),
+      effects: this.#keys('effects/').map(key => this.#values.get(key) as OwnedEffect),
+      journal: this.#keys('journal/').map(key => this.#values.get(key) as JournalEntry),
+    };
+  }
+
+  get<T>(key: string): T | undefined {
+    return this.#values.get(key) as T | undefined;
+  }
+
+  async #move(move: Move, plan: string): Promise<void> {
+    if (!mayBecome(move.from, move.to)) throw new Error(`a node may not go from ${move.from} to ${move.to}`);
+    const { drivers, leadership } = this.#options;
+    const changes: Change[] = [{ op: 'put', key: `nodes/${move.node}`, value: move.record }];
+    if (move.to === 'draining') changes.push(...reserve(drivers, move.node, plan, leadership.epoch));
+    if (move.to === 'active') changes.push(...release(drivers, move.node));
+    await this.#commit(changes, { node: move.node, from: move.from, to: move.to, text: move.text });
+  }
+
+  /** Orders go out together; one that fails is tried again in the next round. */
+  async #call(decision: Decision, inventory: Inventory): Promise<readonly string[]> {
+    const calls = decision.actions.filter((action): action is Call => action.kind !== 'move');
+    const order = { epoch: this.#options.leadership.epoch };
+    const results = await Promise.allSettled(
+      calls.map(({ kind, node, driver }) => {
+        if (kind === 'drain') return driver.drain(inventory, node, decision.out, order);
+        if (kind === 'undrain') return driver.undrain(node, order);
+        return driver.apply(node, (this.#values.get('plan') as Plan).target, order);
+      }),
+    );
+    return results.flatMap((result, i) => {
+      if (result.status === 'fulfilled') return [];
+      const call = calls[i] as Call;
+      return [`${call.driver.name} could not ${call.kind} ${call.node}: ${(result.reason as Error).message}`];
+    });
+  }
+
+  async #report(rollover: Rollover, plan: Plan, decision: Decision, failures: readonly string[]): Promise<void> {
+    const reason = failures[0] ?? decision.reason;
+    if (decision.status === 'completed') {
+      const ended: Rollover = { ...rollover, status: 'completed', reason, endedAt: this.#options.now() };
+      const changes: Change[] = [{ op: 'put', key: 'rollover', value: ended }, ...this.#options.onCompleted(plan)];
+      return this.#commit(changes, { text: `Rollover to ${plan.target.version} completed.` });
+    }
+    const next: Rollover = { ...rollover, status: decision.status, reason };
+    if (next.status === rollover.status) {
+      // What it waits for changes many times a second; it is shown, and written only with the next commit.
+      this.#values.set('rollover', next);
+      return;
+    }
+    await this.#commit([{ op: 'put', key: 'rollover', value: next }], {
+      text: `The rollover is ${next.status}: ${reason}`,
+    });
+  }
+
+  async #commit(changes: readonly Change[], entry: Omit<JournalEntry, 'at' | 'epoch'>): Promise<void> {
+    const { leadership, now } = this.#options;
+    const journal: JournalEntry = { at: now(), epoch: leadership.epoch, ...entry };
+    const all: Change[] = [...changes, { op: 'put', key: journalKey(this.#journalLength), value: journal }];
+    if (this.#journalLength >= JOURNAL_KEPT) {
+      all.push({ op: 'delete', key: journalKey(this.#journalLength - JOURNAL_KEPT) });
+    }
+    await leadership.commit(all);
+    this.#journalLength++;
+    for (const change of all) {
+      if (change.op === 'put') this.#values.set(change.key, change.value);
+      else this.#values.delete(change.key);
+    }
+  }
+
+  get #rollover(): Rollover | undefined {
+    return this.#values.get('rollover') as Rollover | undefined;
+  }
+
+  #records(): ReadonlyMap<NodeId, NodeRecord> {
+    const prefix = 'nodes/';
+    return new Map(this.#keys(prefix).map(key => [key.slice(prefix.length), this.#values.get(key) as NodeRecord]));
+  }
+
+  #keys(prefix: string): string[] {
+    return [...this.#values.keys()].filter(key => key.startsWith(prefix)).sort();
+  }
+}
+
+/** Sorts as text in the order of time. */
+function journalKey(sequence: number): string {
+  return `journal/${String(sequence).padStart(9, '0')}`;
+}

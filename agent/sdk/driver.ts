@@ -1,0 +1,52 @@
+// What a driver for an infrastructure service has to be. The built-in drivers use nothing else.
+// Every method is idempotent: the leader may die between any two calls, and the next one calls again.
+import type { Inventory, NodeId } from '../model/inventory.ts';
+import type { TargetRelease, Verdict } from '../model/plan.ts';
+
+/** Who orders. What carries out an order refuses one with an older epoch than it has seen. */
+export interface Order {
+  readonly epoch: number;
+}
+
+/** The part of the inventory that a driver observes. */
+export type Observation = Partial<Inventory>;
+
+/** Something a driver switches on the cluster while a node is out; `undrain` switches it back. */
+export interface Effect {
+  /** Said to people, as in `noout on the OSDs of a1`. */
+  readonly what: string;
+}
+
+export interface Driver {
+  readonly name: string;
+
+  /** Looks at the cluster. Throws when it cannot: stale knowledge is worse than none. */
+  inspect(): Promise<Observation>;
+
+  /** Pure: may all of `out` be out of service at once? Otherwise: why not now. */
+  safety(inventory: Inventory, out: ReadonlySet<NodeId>): Verdict;
+
+  /** The effects that draining this node will make. They are recorded before `drain` is called. */
+  effects(node: NodeId): readonly Effect[];
+
+  /** One step towards an empty node. Called again until {@link drained} says yes. `out` never receives anything. */
+  drain(inventory: Inventory, node: NodeId, out: ReadonlySet<NodeId>, order: Order): Promise<void>;
+
+  /** Pure: does nothing of this driver's depend on the node any more? */
+  drained(inventory: Inventory, node: NodeId): Verdict;
+
+  /** Brings the node to a release, where this driver does that. Called again until its effect is seen. */
+  apply(node: NodeId, release: TargetRelease, order: Order): Promise<void>;
+
+  /** Pure: is everything of this driver's healthy on the node, on this release? */
+  verify(inventory: Inventory, node: NodeId, release: TargetRelease): Verdict;
+
+  /** Takes back every effect of {@link effects}. Harmless when there is none. */
+  undrain(node: NodeId, order: Order): Promise<void>;
+
+  /** Pure: are all effects on the node taken back? */
+  undrained(inventory: Inventory, node: NodeId): Verdict;
+}
+
+export const YES = (reason: string): Verdict => ({ ok: true, reason });
+export const NOT_NOW = (reason: string): Verdict => ({ ok: false, reason });

@@ -1,0 +1,172 @@
+// The connection to the hosted service: TLS 1.3 keyed by the license's entitlement key. Everything that comes over it is
+// verified by whoever asked; sizes and times are bounded here.
+import http from 'node:http';
+import tls from 'node:tls';
+import { z } from 'zod';
+import {
+  type ActivationRequest,
+  activationResponseSchema,
+  type BundleSource,
+  feedPaths,
+  PSK_CIPHERS,
+  type SiteReport,
+} from '../../bundles/index.ts';
+import { type MetadataSource, pskOf, type Wrap, wrapSchema } from '../../signing/index.ts';
+import { agentError } from '../errors.ts';
+import { entitlementSecret, type Site } from './site.ts';
+
+const CONNECT_TIMEOUT_MS = 10_000;
+/** A whole answer: a segment of 1 MiB at the slowest line we serve (64 kB/s) takes 17 s. */
+const ANSWER_TIMEOUT_MS = 120_000;
+const CONNECTIONS = 6;
+const JSON_BYTES = 64 * 1024;
+
+export interface FeedClient extends MetadataSource, BundleSource {
+  /** Binds the site to its license; returns the license document. */
+  activate(request: ActivationRequest): Promise<string>;
+  report(report: SiteReport): Promise<void>;
+  close(): void;
+}
+
+/**
+ * A client for one site.
+ *
+ * All calls throw `feed-unreachable`, `feed-refused`, `feed-failed`, `feed-too-large`.
+ */
+export function feedClient(site: Site): FeedClient {
+  const psk = pskOf(entitlementSecret(site));
+  const agent = new http.Agent({ keepAlive: true, maxSockets: CONNECTIONS });
+  agent.createConnection = () => connect(site, psk);
+
+  const ask = (path: string, maxBytes: number, body?: unknown) => request({ agent, site, path, maxBytes, body });
+  const required = async (path: string, maxBytes: number, body?: unknown) => {
+    const answer = await ask(path, maxBytes, body);
+    if (answer) return answer;
+    throw agentError('feed-failed', `The service does not have ${path}.`);
+  };
+
+  return {
+    name: `service ${site.feed.host}:${site.feed.port}`,
+    metadata: (name, maxBytes) => ask(feedPaths.metadata(name), maxBytes),
+    target: (_path, sha256, maxBytes) => ask(feedPaths.target(sha256), maxBytes),
+    object: (digest, maxBytes) => required(feedPaths.object(digest), maxBytes),
+    async wrap(_license, manifest): Promise<Wrap> {
+      return wrapSchema.parse(JSON.parse((await required(feedPaths.wrap(manifest), JSON_BYTES)).toString('utf8')));
+    },
+    async activate(body) {
+      const answer = await required(feedPaths.activations, JSON_BYTES, body);
+      return activationResponseSchema.parse(JSON.parse(answer.toString('utf8'))).license;
+    },
+    async report(body) {
+      await ask(feedPaths.reports, JSON_BYTES, body);
+    },
+    close: () => agent.destroy(),
+  };
+}
+
+/** Errors of connections whose handshake did not succeed although somebody answered. */
+const refusals = new WeakSet<Error>();
+
+function connect(site: Site, psk: Buffer): tls.TLSSocket {
+  let answered = false;
+  let secure = false;
+  const socket = tls.connect({
+    host: site.feed.host,
+    port: site.feed.port,
+    minVersion: 'TLSv1.3',
+    ciphers: PSK_CIPHERS,
+    // The key proves both ends; there is no certificate to check.
+    pskCallback: () => ({ psk, identity: site.licenseId }),
+    checkServerIdentity: () => undefined,
+  });
+  socket.setTimeout(CONNECT_TIMEOUT_MS, () => socket.destroy(new Error('the handshake took too long')));
+  socket.once('connect', () => {
+    answered = true;
+  });
+  socket.once('secureConnect', () => {
+    secure = true;
+    socket.setTimeout(0);
+  });
+  socket.once('error', error => {
+    if (answered && !secure) refusals.add(error);
+  });
+  return socket;
+}
+
+interface Ask {
+  readonly agent: http.Agent;
+  readonly site: Site;
+  readonly path: string;
+  readonly maxBytes: number;
+  readonly body: unknown;
+}
+
+/** The body of a successful answer; undefined for "there is no such thing". */
+async function request({ agent, site, path, maxBytes, body }: Ask): Promise<Buffer | undefined> {
+  const json = body === undefined ? undefined : JSON.stringify(body);
+  const { host, port } = site.feed;
+  const where = `${host}:${port}`;
+  const response = await new Promise<http.IncomingMessage>((resolve, reject) => {
+    const headers = json === undefined ? {} : { 'content-type': 'application/json' };
+    const signal = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
+    const call = http.request({
+      agent,
+      host,
+      port,
+      path,
+      method: json === undefined ? 'GET' : 'POST',
+      headers,
+      signal,
+    });
+    call.once('response', resolve);
+    call.once('error', cause => reject(transportError(where, cause)));
+    call.end(json);
+  });
+  const answer = await collect(response, maxBytes, where, path);
+  const status = response.statusCode ?? 0;
+  if (status === 404) return undefined;
+  if (status >= 200 && status < 300) return answer;
+  throw problem(where, status, answer);
+}
+
+async function collect(response: http.IncomingMessage, maxBytes: number, where: string, path: string): Promise<Buffer> {
+  const most = response.statusCode === 200 ? maxBytes : Math.max(maxBytes, JSON_BYTES);
+  const parts: Buffer[] = [];
+  let length = 0;
+  try {
+    for await (const part of response) {
+      length += part.length;
+      if (length > most)
+        throw agentError('feed-too-large', `The service ${where} sends more than ${most} bytes for ${path}.`);
+      parts.push(part);
+    }
+  } catch (error) {
+    response.destroy();
+    throw error instanceof Error && 'kind' in error ? error : transportError(where, error as Error);
+  }
+  return Buffer.concat(parts, length);
+}
+
+/** A handshake that fails says that the key is not accepted; everything else is the network's fault. */
+function transportError(where: string, cause: Error): Error {
+  if (!refusals.has(cause)) return agentError('feed-unreachable', `The service ${where} does not answer.`, { cause });
+  const why = `The service ${where} ended the connection: it does not accept this license’s key.`;
+  return agentError('feed-refused', why, { cause });
+}
+
+const problemSchema = z.object({ code: z.string(), detail: z.string() });
+
+function problem(where: string, status: number, body: Buffer): Error {
+  const parsed = problemSchema.safeParse(jsonOrNothing(body));
+  const said = parsed.success ? parsed.data.detail : `status ${status}`;
+  if (status === 403) return agentError('license-refused', `The service refuses: ${said}`);
+  return agentError('feed-failed', `The service ${where} failed: ${said}`);
+}
+
+function jsonOrNothing(body: Buffer): unknown {
+  try {
+    return JSON.parse(body.toString('utf8'));
+  } catch {
+    return undefined;
+  }
+}

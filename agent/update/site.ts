@@ -1,0 +1,122 @@
+// What a site is: its license, its secrets and its name, in one file that only its owner can read.
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { feedAddressSchema, type LicenseFile, licenseFileSchema, siteIdSchema } from '../../bundles/index.ts';
+import {
+  fromBase64url,
+  publicKeyOf,
+  readFileIfAny,
+  sha256Hex,
+  trustRoot,
+  writeFileAtomic,
+} from '../../signing/index.ts';
+import { agentError } from '../errors.ts';
+
+const siteSchema = z.strictObject({
+  format: z.literal('rollover-site/1'),
+  site: siteIdSchema,
+  name: z.string(),
+  /** False for a site that has never talked to the service and never does. */
+  connected: z.boolean(),
+  license: z.string(),
+  licenseId: z.string(),
+  product: z.string(),
+  channel: z.string(),
+  entitlementSecret: z.string().length(43),
+  feed: feedAddressSchema,
+  trustAnchor: z.string(),
+  /** PKCS#8 PEM. */
+  privateKey: z.string(),
+  publicKey: z.string().length(64),
+});
+
+export type Site = z.infer<typeof siteSchema>;
+
+/** Parses a license file. @throws `license-file` */
+export function parseLicenseFile(bytes: Uint8Array, path: string): LicenseFile {
+  try {
+    return licenseFileSchema.parse(JSON.parse(Buffer.from(bytes).toString('utf8')));
+  } catch (cause) {
+    throw agentError('license-file', `${path} is not a license file.`, { cause });
+  }
+}
+
+/**
+ * Makes a site of a license file. The license is believed later, when the issuer keys have been verified from the anchor.
+ *
+ * @param fingerprint SHA-256 of the trust anchor, as the vendor told it over another channel
+ * @throws `license-file`, `anchor-mismatch`
+ */
+export function newSite(
+  file: LicenseFile,
+  choice: {
+    readonly name: string;
+    readonly connected: boolean;
+    readonly channel?: string;
+    readonly fingerprint?: string;
+  },
+): Site {
+  trustRoot(Buffer.from(file.trustAnchor));
+  const anchor = sha256Hex(file.trustAnchor);
+  if (choice.fingerprint !== undefined && choice.fingerprint.toLowerCase() !== anchor) {
+    throw agentError('anchor-mismatch', `The license file trusts the root ${anchor}, not the one you named.`);
+  }
+  const claims = unverifiedClaims(file.license);
+  const { privateKey } = generateKeyPairSync('ed25519');
+  return {
+    format: 'rollover-site/1',
+    site: `site-${randomBytes(8).toString('hex')}`,
+    name: choice.name,
+    connected: choice.connected,
+    license: file.license,
+    licenseId: claims.id,
+    product: claims.product,
+    channel: choice.channel ?? (claims.channels[0] as string),
+    entitlementSecret: file.entitlementSecret,
+    feed: file.feed,
+    trustAnchor: file.trustAnchor,
+    privateKey: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+    publicKey: publicKeyOf(privateKey).keyval.public,
+  };
+}
+
+/** @throws `not-activated`, `license-file` */
+export async function readSite(directory: string): Promise<Site> {
+  const bytes = await readFileIfAny(sitePath(directory));
+  if (!bytes) throw agentError('not-activated', `There is no activated site in ${directory}.`);
+  try {
+    return siteSchema.parse(JSON.parse(bytes.toString('utf8')));
+  } catch (cause) {
+    throw agentError('license-file', `${sitePath(directory)} is damaged.`, { cause });
+  }
+}
+
+/** Writes a new site. @throws `already-activated` */
+export async function writeSite(directory: string, site: Site): Promise<void> {
+  if (await readFileIfAny(sitePath(directory))) {
+    throw agentError('already-activated', `${directory} already belongs to an activated site.`);
+  }
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  await writeFileAtomic(sitePath(directory), `${JSON.stringify(site, null, 2)}\n`, 0o600);
+}
+
+export function entitlementSecret(site: Site): Buffer {
+  return fromBase64url(site.entitlementSecret);
+}
+
+const claimsSchema = z.object({ id: z.string(), product: z.string(), channels: z.array(z.string()).min(1) });
+
+/** Names only, to know what to ask for. Nothing is granted by them: the license is verified before it is used. */
+function unverifiedClaims(license: string): z.infer<typeof claimsSchema> {
+  try {
+    return claimsSchema.parse(JSON.parse(fromBase64url(license.split('.')[1] ?? '').toString('utf8')));
+  } catch (cause) {
+    throw agentError('license-file', 'The license file holds no license.', { cause });
+  }
+}
+
+function sitePath(directory: string): string {
+  return join(directory, 'site.json');
+}

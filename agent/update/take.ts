@@ -1,0 +1,188 @@
+// Takes an update from a source, whatever it is: the service or a stick. A checklist, top to bottom; nothing is used
+// before it is verified, and what is interrupted goes on from where it was.
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import {
+  type BundleSource,
+  bundleError,
+  channelDocumentSchema,
+  filesystemStore,
+  imageDigest,
+  type Manifest,
+  openRelease,
+  parseDocument,
+  type ReleaseDocument,
+  releaseDocumentSchema,
+  syncSegments,
+  targetPaths,
+  unpackRelease,
+} from '../../bundles/index.ts';
+import {
+  fileTrustStore,
+  hasCode,
+  type License,
+  type LicenseObjection,
+  licenseObjections,
+  type MetadataSource,
+  type Repository,
+  refresh,
+  verifyLicense,
+} from '../../signing/index.ts';
+import { agentError } from '../errors.ts';
+import { tryLock } from '../io/lock.ts';
+import { addReady, type ReadyRelease, readyReleases, releaseFolder } from './releases.ts';
+import { entitlementSecret, type Site } from './site.ts';
+
+export type TakePhase = 'checking' | 'fetching' | 'unpacking';
+
+export interface TakeProgress {
+  readonly phase: TakePhase;
+  readonly version?: string;
+  readonly doneBytes: number;
+  readonly totalBytes: number;
+}
+
+export interface TakeOptions {
+  readonly directory: string;
+  readonly site: Site;
+  readonly source: MetadataSource & BundleSource;
+  readonly now: Date;
+  onProgress?(progress: TakeProgress): void;
+}
+
+export interface Taken {
+  readonly release: ReadyRelease;
+  /** False when it was ready before. */
+  readonly isNew: boolean;
+  readonly license: License;
+}
+
+/**
+ * Brings the newest release of the site's channel to this site.
+ *
+ * 1. the metadata is newer than what is known, and signed by who may sign it
+ * 2. the license is the vendor's, and covers product, channel and day
+ * 3. the channel's newest release is named by the channel's role
+ * 4. its manifest opens with this license's key
+ * 5. every missing segment arrives, each under its own digest
+ * 6. it is unpacked aside, appears at once, and boots what was signed
+ *
+ * @throws `update-none`, `update-busy`, `license-refused`, and the codes of trust, bundles and the source
+ */
+export async function takeUpdate(options: TakeOptions): Promise<Taken> {
+  const lock = await tryLock(join(options.directory, 'update.lock'));
+  if (!lock) throw agentError('update-busy', 'Another check or import of this site is under way.');
+  try {
+    return await take(options);
+  } finally {
+    await lock.release();
+  }
+}
+
+async function take({ directory, site, source, now, onProgress }: TakeOptions): Promise<Taken> {
+  const { product, channel } = site;
+  onProgress?.({ phase: 'checking', doneBytes: 0, totalBytes: 0 });
+  const trust = fileTrustStore(join(directory, 'trust'));
+  const repository = await refresh(source, trust, Buffer.from(site.trustAnchor), now.getTime());
+  const license = await coveringLicense(site, repository, now);
+
+  const document = await newestRelease(repository, product, channel);
+  const known = (await readyReleases(directory)).find(r => r.document.manifest.sha256 === document.manifest.sha256);
+  if (known) return { release: known, isNew: false, license };
+
+  const { version } = document;
+  const store = filesystemStore(join(directory, 'objects'));
+  const { manifest } = await openRelease(document, { id: license.id, secret: entitlementSecret(site) }, source, store);
+  const fetch = (verifyStored: boolean) =>
+    syncSegments(manifest, source, store, {
+      verifyStored,
+      onProgress: ({ doneBytes, totalBytes }) => onProgress?.({ phase: 'fetching', version, doneBytes, totalBytes }),
+    });
+  let sync = await fetch(false);
+
+  const folder = releaseFolder(document);
+  const totalBytes = document.size.plainBytes;
+  const unpack = () =>
+    unpackRelease({
+      manifest,
+      segments: store,
+      directory: join(directory, folder),
+      owners: false,
+      onProgress: doneBytes => onProgress?.({ phase: 'unpacking', version, doneBytes, totalBytes }),
+    });
+  try {
+    await unpack();
+  } catch (error) {
+    // A segment that rotted on this site's disk is fetched again, once; what is wrong at the source fails again.
+    if (!hasCode(error, 'object-corrupt', 'segment-corrupt')) throw error;
+    sync = await fetch(true);
+    await unpack();
+  }
+  await requireBootable(join(directory, folder), document, manifest);
+
+  const release: ReadyRelease = {
+    document,
+    directory: folder,
+    source: source.name,
+    takenAt: now.toISOString(),
+    fetchedBytes: sync.fetchedBytes,
+    reusedBytes: sync.reusedBytes,
+  };
+  await addReady(directory, release);
+  return { release, isNew: true, license };
+}
+
+/** The verified license, when nothing speaks against it. @throws `license-invalid`, `license-refused` */
+async function coveringLicense(site: Site, repository: Repository, now: Date): Promise<License> {
+  const issuers = await repository.target(targetPaths.issuers);
+  const license = await verifyLicense(site.license, issuers.bytes);
+  const wanted = { product: site.product, channel: site.channel, nowMs: now.getTime() };
+  const objections = licenseObjections(license, wanted).map(objectionText);
+  if (objections.length > 0) throw agentError('license-refused', `License ${license.id} ${objections.join(', and ')}.`);
+  return license;
+}
+
+function objectionText(objection: LicenseObjection): string {
+  switch (objection.reason) {
+    case 'not-yet-valid':
+      return `is not valid before ${objection.notBefore}`;
+    case 'expired':
+      return `expired at ${objection.expiresAt}`;
+    case 'other-product':
+      return `is for ${objection.product}`;
+    case 'channel-not-included':
+      return `does not include the channel ${objection.channel}`;
+  }
+}
+
+/** @throws `update-none` for an empty channel */
+async function newestRelease(repository: Repository, product: string, channel: string): Promise<ReleaseDocument> {
+  const head = await repository.target(targetPaths.channel(product, channel));
+  const { releases } = parseDocument(channelDocumentSchema, head.bytes, `channel document of ${product}/${channel}`);
+  const newest = releases.toSorted((a, b) => a.counter - b.counter).at(-1);
+  if (!newest) throw agentError('update-none', `The channel ${channel} offers nothing yet.`);
+  const signed = await repository.target(targetPaths.release(product, channel, newest.version));
+  const document = parseDocument(releaseDocumentSchema, signed.bytes, `release document of ${newest.version}`);
+  if (document.product === product && document.version === newest.version && document.counter === newest.counter) {
+    return document;
+  }
+  throw bundleError('document-invalid', `The release document of ${newest.version} describes another release.`);
+}
+
+/** The unpacked kernel and initrd are the ones whose digest nodes will have to report. */
+async function requireBootable(folder: string, { image }: ReleaseDocument, manifest: Manifest): Promise<void> {
+  if (!image) return;
+  const kernel = await fileSha256(join(folder, image.component, image.kernel.path));
+  const initrd = await fileSha256(join(folder, image.component, image.initrd.path));
+  if (imageDigest(kernel, initrd) === image.digest) return;
+  const what = `${manifest.product} ${manifest.version}`;
+  throw bundleError('manifest-corrupt', `The image of ${what} is not the one whose digest was signed.`);
+}
+
+async function fileSha256(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(path), hash);
+  return hash.digest('hex');
+}

@@ -1,0 +1,73 @@
+// Keeps looking for updates: asks the service now and then, and notices what an import has brought. What it found out is
+// data for the console; a failed check is tried again and never stops anything.
+import { RolloverError } from '../../signing/index.ts';
+import { feedClient } from './feed-client.ts';
+import { type ReadyRelease, readyReleases } from './releases.ts';
+import type { Site } from './site.ts';
+import { type TakeProgress, takeUpdate } from './take.ts';
+
+export interface UpdateStatus {
+  /** `offline`: this site never asks the network. */
+  readonly phase: 'offline' | 'idle' | 'failed' | TakeProgress['phase'];
+  readonly version?: string;
+  readonly doneBytes?: number;
+  readonly totalBytes?: number;
+  readonly checkedAt?: string;
+  readonly problem?: { readonly code: string; readonly message: string; readonly hint: string };
+}
+
+export interface WatcherOptions {
+  readonly directory: string;
+  readonly site: Site;
+  now(): Date;
+  onChange(): void;
+}
+
+export class UpdateWatcher {
+  readonly #options: WatcherOptions;
+  status: UpdateStatus;
+  releases: readonly ReadyRelease[] = [];
+
+  constructor(options: WatcherOptions) {
+    this.#options = options;
+    this.status = { phase: options.site.connected ? 'idle' : 'offline' };
+  }
+
+  /** The newest release that lies ready, by its counter. */
+  get newest(): ReadyRelease | undefined {
+    return this.releases.toSorted((a, b) => a.document.counter - b.document.counter).at(-1);
+  }
+
+  /** Reads what lies ready; cheap, called often. */
+  async look(): Promise<void> {
+    this.releases = await readyReleases(this.#options.directory);
+  }
+
+  /** Asks the service once and takes what is new. Never throws: what went wrong is the status. */
+  async check(): Promise<void> {
+    const { directory, site, now } = this.#options;
+    if (!site.connected) return;
+    const source = feedClient(site);
+    try {
+      const onProgress = (progress: TakeProgress) => this.#set(progress);
+      await takeUpdate({ directory, site, source, now: now(), onProgress });
+      await this.look();
+      this.#set({ phase: 'idle', checkedAt: now().toISOString() });
+    } catch (error) {
+      this.#set({ phase: 'failed', checkedAt: now().toISOString(), problem: problemOf(error) });
+    } finally {
+      source.close();
+    }
+  }
+
+  #set(status: UpdateStatus): void {
+    this.status = status;
+    this.#options.onChange();
+  }
+}
+
+function problemOf(error: unknown): NonNullable<UpdateStatus['problem']> {
+  if (error instanceof RolloverError) return { code: error.code, message: error.message, hint: error.hint };
+  const message = error instanceof Error ? error.message : String(error);
+  return { code: 'internal', message, hint: 'Read the log of the agent.' };
+}

@@ -1,0 +1,5 @@
+// What other rooms may use of this one.
+export * from './errors.ts';
+export * from './export.ts';
+export * from './import.ts';
+export { type MediaIndex, mediaPaths } from './layout.ts';

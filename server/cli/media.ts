@@ -1,0 +1,57 @@
+// `rollover media export`: a release on a stick, for one license.
+import { Command } from 'commander';
+import { exportMedia } from '../../airgap/index.ts';
+import { bytes, type Terminal } from '../../terminal.ts';
+import { serverError } from '../errors.ts';
+import type { LicenseView } from '../licenses/licenses.ts';
+import type { ApiClient } from '../pipeline/api-client.ts';
+import { apiSource } from '../pipeline/api-source.ts';
+import { type ServiceOptions, serviceOf, withService } from './options.ts';
+
+interface ExportFlags extends ServiceOptions {
+  readonly license: string;
+  readonly channel?: string;
+}
+
+export function mediaExportCommand(terminal: () => Terminal): Command {
+  return withService(new Command('export'))
+    .argument('<directory>', 'where to write: a mounted stick, or any folder')
+    .description('write the newest release for one license; safe to run again')
+    .requiredOption('--license <id>', 'the license of the site')
+    .option('--channel <name>', 'channel to take the release from (default: the license’s first)')
+    .action(async (directory: string, flags: ExportFlags) => {
+      const out = terminal();
+      const api = await serviceOf(flags);
+      const license = await findLicense(api, flags.license);
+      const firstRoot = await api.bytes('/v1/metadata/1.root.json');
+      if (!firstRoot) throw serverError('trust-missing', `The service at ${api.url} has no root of trust yet.`);
+      const progress = out.progress('copying');
+      const exported = await exportMedia({
+        directory,
+        product: license.product,
+        channel: flags.channel ?? (license.channels[0] as string),
+        license: license.id,
+        source: apiSource(api),
+        firstRoot,
+        segmentsOf: async manifest => {
+          type Answer = { segments: { name: string; size: number }[] };
+          return (await api.get<Answer>(`/v1/manifests/${manifest}/segments`)).segments;
+        },
+        now: new Date(),
+        onProgress: (done, total) => progress.update(done, total),
+      }).finally(() => progress.end());
+      const { product, version, objects, writtenBytes } = exported;
+      const size = `${objects} objects, ${bytes(exported.bytes)}, of which ${bytes(writtenBytes)} were written now`;
+      out.result(
+        exported,
+        `${product} ${version} is in ${directory}: ${size}.\nTake it to the site and run there: rollover media import ${directory}`,
+      );
+    });
+}
+
+async function findLicense(api: ApiClient, id: string): Promise<LicenseView> {
+  const { licenses } = await api.get<{ licenses: LicenseView[] }>('/v1/licenses');
+  const found = licenses.find(license => license.id === id);
+  if (!found) throw serverError('not-found', `There is no license ${id}.`);
+  return found;
+}

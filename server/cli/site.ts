@@ -1,0 +1,28 @@
+// `rollover site`: the clusters that have reported.
+import { Command } from 'commander';
+import type { SiteReport } from '../../bundles/index.ts';
+import { type Terminal, table } from '../../terminal.ts';
+import type { SiteView } from '../sites/sites.ts';
+import { type ServiceOptions, serviceOf, withService } from './options.ts';
+
+export function siteCommand(terminal: () => Terminal): Command {
+  const command = new Command('site').description('the clusters that use your licenses');
+  withService(command.command('list'))
+    .description('what they run, most recently seen first')
+    .action(async (flags: ServiceOptions) => {
+      const { sites } = await (await serviceOf(flags)).get<{ sites: SiteView[] }>('/v1/sites');
+      const rows = sites.map(site => {
+        const report = site.report as SiteReport | null;
+        return [
+          site.id,
+          site.name,
+          report?.installed ?? '',
+          report?.available ?? '',
+          report?.rollover ?? '',
+          site.lastSeenAt,
+        ];
+      });
+      terminal().result(sites, table(['site', 'name', 'installed', 'available', 'rollover', 'last seen'], rows));
+    });
+  return command;
+}

@@ -19,7 +19,11 @@ export function makePlan(inventory: Inventory, target: TargetRelease, rules: rea
     for (let left = pending; left.length > 0; ) {
       const { nodes, verdicts, blocked } = largestSafe(inventory, left.slice(0, growth), rules);
       waitsFor.push(...blocked);
-      const place = { first: batches.length === 0, wholeRack: nodes.length === pending.length };
+      const place = {
+        first: batches.length === 0,
+        wholeRack: nodes.length === pending.length,
+        last: nodes.length === left.length,
+      };
       batches.push({
         nodes,
         rack,
@@ -62,14 +66,17 @@ function largestSafe(inventory: Inventory, candidates: readonly NodeId[], rules:
   }
 }
 
-function reasonOf(
-  nodes: readonly NodeId[],
-  rack: string,
-  { first, wholeRack }: { first: boolean; wholeRack: boolean },
-) {
-  if (first) return `Canary: one node first, the one with the fewest virtual machines.`;
+interface Place {
+  readonly first: boolean;
+  readonly wholeRack: boolean;
+  readonly last: boolean;
+}
+
+function reasonOf(nodes: readonly NodeId[], rack: string, { first, wholeRack, last }: Place): string {
+  if (first) return 'Canary: one node first, the one with the fewest virtual machines.';
   if (wholeRack) return `All of rack ${rack} at once: its nodes share no placement group.`;
-  return `${nodes.length} node(s) of rack ${rack}: twice as many as before, within one failure domain.`;
+  if (last) return `The rest of rack ${rack}.`;
+  return `${nodes.length} nodes of rack ${rack}: twice as many as before, within one failure domain.`;
 }
 
 function total(batches: readonly Batch[]): number {

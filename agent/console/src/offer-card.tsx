@@ -1,0 +1,137 @@
+// What is offered: version, notes, plan, and the button. A button that is off says why.
+import { createSignal, For, type JSX, Show } from 'solid-js';
+import type { ConsoleState, Offer } from '../../api/state.ts';
+import { bytes, clock, duration } from './format.ts';
+import { applyPlan } from './stream.ts';
+
+export function OfferCard(props: { state: ConsoleState }): JSX.Element {
+  return (
+    <section class="card" aria-labelledby="offer-title">
+      <Show when={props.state.offer} fallback={<UpToDate state={props.state} />}>
+        {offer => <Offered offer={offer()} running={props.state.rollover?.status === 'running'} />}
+      </Show>
+      <UpdateLine state={props.state} />
+    </section>
+  );
+}
+
+function Offered(props: { offer: Offer; running: boolean }): JSX.Element {
+  const [refusal, setRefusal] = createSignal<string>();
+  const [pressed, setPressed] = createSignal(false);
+  const disabled = () => props.running || pressed() || props.offer.objections.length > 0 || !props.offer.planHash;
+  const press = async () => {
+    setPressed(true);
+    setRefusal(await applyPlan(props.offer.planHash as string));
+    setPressed(false);
+  };
+  return (
+    <>
+      <div class="offer-head">
+        <h2 id="offer-title">
+          Version <span data-testid="offered">{props.offer.version}</span> is ready
+        </h2>
+        <button type="button" class="primary" disabled={disabled()} onClick={press} data-testid="update">
+          {props.running ? 'Updating …' : 'Update'}
+        </button>
+      </div>
+      <p class="quiet">
+        Verified and unpacked: {bytes(props.offer.plainBytes)}, of which {bytes(props.offer.fetchedBytes)} had to be
+        fetched from {props.offer.source}.
+      </p>
+      <For each={props.running ? [] : props.offer.objections}>
+        {objection => (
+          <p class="banner waits" data-testid="objection">
+            Cannot start yet: {objection}
+          </p>
+        )}
+      </For>
+      <Show when={refusal()}>
+        <p class="banner problem" role="alert">
+          {refusal()}
+        </p>
+      </Show>
+      <Show when={props.offer.notes}>
+        <h3>What is new</h3>
+        <p class="notes" data-testid="notes">
+          {props.offer.notes.trim()}
+        </p>
+      </Show>
+      <Show when={props.offer.plan}>{plan => <PlanView plan={plan()} />}</Show>
+    </>
+  );
+}
+
+function PlanView(props: { plan: NonNullable<Offer['plan']> }): JSX.Element {
+  return (
+    <>
+      <h3>Plan</h3>
+      <p>
+        {props.plan.batches.length} batches, about <strong>{duration(props.plan.etaMs)}</strong>. It cannot take less
+        than {duration(props.plan.lowerBoundMs)}: {lowerFirst(props.plan.binding)}
+      </p>
+      <ol class="plan" data-testid="plan">
+        <For each={props.plan.batches}>
+          {batch => (
+            <li>
+              <div>
+                <strong>{batch.nodes.join(', ')}</strong> <span class="quiet">rack {batch.rack}</span>
+                <span class="eta">{duration(batch.etaMs)}</span>
+              </div>
+              <div>{batch.reason}</div>
+              <details>
+                <summary>Why it is safe</summary>
+                <ul>
+                  <For each={batch.safety}>{reason => <li>{reason}</li>}</For>
+                </ul>
+              </details>
+            </li>
+          )}
+        </For>
+      </ol>
+    </>
+  );
+}
+
+function UpToDate(props: { state: ConsoleState }): JSX.Element {
+  return (
+    <h2 id="offer-title">
+      <Show when={props.state.installed} fallback="Waiting for the first release">
+        {installed => <>Version {installed().version} is the newest</>}
+      </Show>
+    </h2>
+  );
+}
+
+/** What the search for updates is doing, or why it failed. */
+function UpdateLine(props: { state: ConsoleState }): JSX.Element {
+  const update = () => props.state.update;
+  const moving = () => update().phase === 'fetching' || update().phase === 'unpacking';
+  return (
+    <div class="update-line" role="status">
+      <Show when={moving()}>
+        <label>
+          {update().phase === 'fetching' ? 'Fetching' : 'Unpacking'} {update().version}:{' '}
+          {bytes(update().doneBytes ?? 0)} of {bytes(update().totalBytes ?? 0)}
+          <progress max={update().totalBytes ?? 1} value={update().doneBytes ?? 0} />
+        </label>
+      </Show>
+      <Show when={update().problem}>
+        {problem => (
+          <p class="banner problem">
+            {problem().message} {problem().hint} <code>{problem().code}</code>
+          </p>
+        )}
+      </Show>
+      <Show when={update().phase === 'offline'}>
+        <span class="quiet">This site has no network: updates come on a stick (rollover media import).</span>
+      </Show>
+      <Show when={update().phase === 'idle' && update().checkedAt}>
+        {checkedAt => <span class="quiet">Looked for updates at {clock(Date.parse(checkedAt()))}.</span>}
+      </Show>
+    </div>
+  );
+}
+
+function lowerFirst(text: string): string {
+  return text.charAt(0).toLowerCase() + text.slice(1);
+}

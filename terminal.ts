@@ -56,7 +56,8 @@ function lines(label: string, line: (text: string) => void): Progress {
   let shown = -1;
   return {
     update(done, total, note = '') {
-      const percent = total === 0 ? 100 : Math.floor((100 * done) / total);
+      if (total === 0) return;
+      const percent = Math.floor((100 * done) / total);
       const due = Date.now() - last >= LINE_EVERY_MS || percent === 100;
       if (percent === shown || !due) return;
       last = Date.now();

@@ -62,20 +62,22 @@ export class Daemon implements ConsoleBackend {
     return daemon;
   }
 
-  /** One round: look, act, propose, tell. Never throws: what keeps it from working is shown. */
-  async tick(): Promise<void> {
+  /** One round: look, act, propose, tell. Returns whether it acted. Never throws: what keeps it from working is shown. */
+  async tick(): Promise<boolean> {
+    let acted = false;
     try {
       await this.#watcher.look();
       await this.#adoptFirstRelease();
       this.#inventory = await observe(this.#options.drivers);
       this.#clusterProblem = undefined;
-      await this.#executor.tick(this.#inventory);
+      acted = await this.#executor.tick(this.#inventory);
       this.#proposal = this.#propose(this.#inventory);
     } catch (error) {
       this.#clusterProblem = error instanceof RolloverError ? `${error.message} ${error.hint}` : String(error);
       this.#options.log.warn({ err: error }, 'round failed');
     }
     this.#notify();
+    return acted;
   }
 
   async check(): Promise<void> {

@@ -36,7 +36,9 @@ export interface RunningAgent {
   close(): Promise<void>;
 }
 
+/** Between two looks at the cluster: short after something was done, so that one step follows another quickly. */
 const TICK_MS = 200;
+const BUSY_TICK_MS = 50;
 const STOP_TIMEOUT_MS = 3000;
 
 /**
@@ -85,13 +87,16 @@ async function start(options: AgentOptions, cleanup: (() => Promise<unknown>)[])
 function run(daemon: Daemon, checkEveryMs: number): () => Promise<void> {
   const stop = new AbortController();
   const { signal } = stop;
-  const every = async (ms: number, work: () => Promise<void>) => {
-    while (!signal.aborted) {
-      await work();
-      await sleep(ms, undefined, { signal }).catch(() => undefined);
-    }
+  const loop = async (work: () => Promise<number>) => {
+    while (!signal.aborted) await sleep(await work(), undefined, { signal }).catch(() => undefined);
   };
-  const loops = [every(TICK_MS, () => daemon.tick()), every(checkEveryMs, () => daemon.check())];
+  const loops = [
+    loop(async () => ((await daemon.tick()) ? BUSY_TICK_MS : TICK_MS)),
+    loop(async () => {
+      await daemon.check();
+      return checkEveryMs;
+    }),
+  ];
   return async () => {
     stop.abort();
     // A fetch that is under way is dropped: it goes on from where it was at the next start.

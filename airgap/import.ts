@@ -2,7 +2,15 @@
 // nothing; whoever asks verifies.
 import { open, stat } from 'node:fs/promises';
 import { type BundleSource, filesystemStore, parseDocument } from '../bundles/index.ts';
-import { type MetadataSource, readFileIfAny, signingError, wrapSchema } from '../signing/index.ts';
+import {
+  LIMITS,
+  type MetadataSource,
+  readFileIfAny,
+  signingError,
+  trustRoot,
+  updateRoot,
+  wrapSchema,
+} from '../signing/index.ts';
 import { airgapError } from './errors.ts';
 import { decodeIndex, type MediaIndex, mediaPaths } from './layout.ts';
 
@@ -12,9 +20,9 @@ export interface Media {
 }
 
 /**
- * Opens a medium.
+ * Opens a medium. Its chain of roots has to be whole: a site that knows an older one must be able to follow.
  *
- * @throws `media-missing`, `media-incomplete`, `media-format`
+ * @throws `media-missing`, `media-incomplete`, `media-format`, and the codes of the trust core for a broken chain
  */
 export async function openMedia(directory: string): Promise<Media> {
   if (!(await stat(directory).catch(() => undefined))?.isDirectory()) {
@@ -26,7 +34,22 @@ export async function openMedia(directory: string): Promise<Media> {
     if (started) throw airgapError('media-incomplete', `The export to ${directory} was not finished.`);
     throw airgapError('media-missing', `${directory} is no exported medium.`);
   }
-  return { index: parseIndex(bytes, directory), source: mediaSource(directory) };
+  const source = mediaSource(directory);
+  await requireRootChain(source);
+  return { index: parseIndex(bytes, directory), source };
+}
+
+/** Every root on the medium signs the next one. Whether it is the site's own chain is for the site to say. */
+async function requireRootChain(source: MetadataSource): Promise<void> {
+  const first = await source.metadata('1.root.json', LIMITS.rootBytes);
+  if (!first) throw airgapError('media-incomplete', 'The stick lacks the first root of trust.');
+  let state = trustRoot(first);
+  for (;;) {
+    const name = `${state.root.content.version + 1}.root.json`;
+    const next = await source.metadata(name, LIMITS.rootBytes);
+    if (!next) return;
+    state = updateRoot(state, next);
+  }
 }
 
 /** The medium is for this site, or it is said at once whose it is. @throws `media-foreign` */

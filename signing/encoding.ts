@@ -24,9 +24,11 @@ export function base64url(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64url');
 }
 
-/** Base64url to bytes. Invalid characters are dropped, as Node does: check the length of what comes out. */
+/** Unpadded base64url to bytes. @throws `TypeError` for any text that {@link base64url} would not have written */
 export function fromBase64url(text: string): Buffer {
-  return Buffer.from(text, 'base64url');
+  const bytes = Buffer.from(text, 'base64url');
+  if (base64url(bytes) !== text) throw new TypeError('not base64url');
+  return bytes;
 }
 
 /** True for 64 lower-case hexadecimal digits. */

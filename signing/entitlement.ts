@@ -66,6 +66,7 @@ export async function wrapContentKey(
  */
 export async function unwrapContentKey(secret: Uint8Array, wrap: Wrap, binding: WrapBinding): Promise<Buffer> {
   try {
+    if (wrap.license !== binding.license || wrap.release !== binding.release) throw new Error('made for another one');
     const encapsulated = fromBase64url(wrap.encapsulated);
     const opened = await suite.Open(await keyPair(secret), encapsulated, fromBase64url(wrap.ciphertext), {
       info: info(binding),

@@ -187,7 +187,7 @@ function signatures(value: unknown): ReadonlyMap<string, Buffer> {
     const keyid = text(raw['keyid'], 'keyid');
     if (result.has(keyid)) throw new TypeError(`two signatures by key ${keyid}`);
     const sig = text(raw['sig'], 'sig');
-    if (!/^([0-9a-f]{2})*$/i.test(sig)) throw new TypeError('a signature is not hexadecimal');
+    if (!/^([0-9a-f]{2})*$/.test(sig)) throw new TypeError('a signature is not lower-case hexadecimal');
     result.set(keyid, Buffer.from(sig, 'hex'));
   }
   return result;

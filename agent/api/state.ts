@@ -40,6 +40,8 @@ export interface ConsoleState {
   readonly clusterProblem: string | undefined;
   readonly effects: readonly string[];
   readonly journal: readonly JournalEntry[];
+  /** How many entries there are in all. */
+  readonly journalLength: number;
   readonly epoch: number;
 }
 
@@ -93,6 +95,7 @@ export function consoleState(input: StateInput): ConsoleState {
     clusterProblem: input.clusterProblem,
     effects: executor.effects.map(effect => effect.what),
     journal: executor.journal.slice(-JOURNAL_SHOWN),
+    journalLength: executor.journal.length,
     epoch: input.epoch,
   };
 }

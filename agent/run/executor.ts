@@ -72,16 +72,17 @@ export class Executor {
     );
   }
 
-  /** One round. Does nothing while no rollover is under way. */
-  async tick(inventory: Inventory): Promise<void> {
+  /** One round. Does nothing while no rollover is under way. Returns whether it did anything. */
+  async tick(inventory: Inventory): Promise<boolean> {
     const { rollover, plan } = this.view();
-    if (!rollover || !plan || rollover.status === 'completed') return;
+    if (!rollover || !plan || rollover.status === 'completed') return false;
     const { drivers, rebootTimeoutMs } = this.#options;
     const records = this.#records();
     const decision = step({ inventory, plan, records, drivers, nowMs: this.#options.now(), rebootTimeoutMs });
     for (const action of decision.actions) if (action.kind === 'move') await this.#move(action, rollover.plan);
     const failures = await this.#call(decision, inventory);
     await this.#report(rollover, plan, decision, failures);
+    return decision.actions.length > 0;
   }
 
   /** Every change that is not part of a rollover, such as a first release. */

@@ -34,6 +34,7 @@ export async function startSimulatedCluster(options: SimulationOptions): Promise
   const app = express();
   app.use(express.json());
   app.get('/inventory', (_request, response) => void response.json({ ...world.inventory(), probe: probe.count }));
+  app.get('/boots', (_request, response) => void response.json(world.boots()));
   const orders = {
     reboot: (id: string) => world.reboot(id),
     compute: (id: string, body: unknown) => world.setCompute(id, switchOrder.parse(body).on),

@@ -30,6 +30,17 @@ export const DEFAULT_WORLD: WorldOptions = {
 const NODE_MEMORY_MB = 65_536;
 const MIN_SIZE = 2;
 
+/** The same cluster with everything in it that many times faster. */
+export function faster(options: WorldOptions, factor: number): WorldOptions {
+  return {
+    ...options,
+    stopMs: options.stopMs / factor,
+    bootMs: options.bootMs / factor,
+    recoveryMs: options.recoveryMs / factor,
+    migrationMbPerSecond: options.migrationMbPerSecond * factor,
+  };
+}
+
 /** What a node has booted: it comes from outside, from the boot service. */
 export interface BootedImage {
   readonly digest: string;
@@ -39,10 +50,11 @@ export interface BootedImage {
 interface SimNode {
   readonly id: NodeId;
   readonly rack: string;
-  phase: 'up' | 'stopping' | 'booting' | 'off';
+  phase: 'up' | 'stopping' | 'booting';
   leftMs: number;
   image: BootedImage;
   bootId: string;
+  boots: number;
   /** Time until its placement groups serve again after a boot. */
   recoveryLeftMs: number;
   computeEnabled: boolean;
@@ -73,7 +85,8 @@ export class World {
     }
     const ids = [...this.#nodes.keys()];
     for (let i = 0; i < options.placementGroups; i++) {
-      const acting = racks.map((rack, r) => `${rack}${((i * (r + 1) + r) % options.nodesPerRack) + 1}`);
+      const turn = Math.floor(i / options.nodesPerRack);
+      const acting = racks.map((rack, r) => `${rack}${((i + r * turn) % options.nodesPerRack) + 1}`);
       this.#groups.push({ id: `1.${i.toString(16)}`, acting });
     }
     for (let i = 0; i < options.vms; i++) {
@@ -106,6 +119,7 @@ export class World {
     node.phase = 'up';
     node.image = image;
     node.bootId = randomBytes(8).toString('hex');
+    node.boots++;
     node.recoveryLeftMs = this.#options.recoveryMs;
   }
 
@@ -158,8 +172,7 @@ export class World {
       nodes: nodes.map(node => ({
         id: node.id,
         rack: node.rack,
-        power:
-          node.phase === 'up' ? 'up' : node.phase === 'stopping' ? 'up' : node.phase === 'off' ? 'down' : 'booting',
+        power: node.phase === 'booting' ? 'booting' : 'up',
         bootId: node.bootId,
         image: node.image.digest,
         version: node.image.version,
@@ -180,6 +193,11 @@ export class World {
         migrationMbPerSecond: this.#options.migrationMbPerSecond,
       },
     };
+  }
+
+  /** How often each node has booted since the cluster was switched on. */
+  boots(): Readonly<Record<NodeId, number>> {
+    return Object.fromEntries([...this.#nodes.values()].map(node => [node.id, node.boots]));
   }
 
   /** What a client of the cluster would see now: every request that would fail, by name. */
@@ -236,6 +254,7 @@ function newNode(id: NodeId, rack: string): SimNode {
     leftMs: 0,
     image: { digest: '', version: '' },
     bootId: '',
+    boots: 0,
     recoveryLeftMs: 0,
     computeEnabled: true,
     noout: false,

@@ -120,16 +120,16 @@ function readyLine(
 
 /** Ports that are free now: the wanted ones where they are, others where not. */
 export async function freePorts(wanted: readonly number[]): Promise<number[]> {
-  const servers = await Promise.all(wanted.map(port => tryListen(port).then(server => server ?? tryListen(0))));
-  const ports = servers.map(server => (server?.address() as net.AddressInfo).port);
-  await Promise.all(servers.map(server => new Promise(resolve => server?.close(resolve))));
+  const servers = await Promise.all(wanted.map(port => listening(port).catch(() => listening(0))));
+  const ports = servers.map(server => (server.address() as net.AddressInfo).port);
+  await Promise.all(servers.map(server => new Promise(resolve => server.close(resolve))));
   return ports;
 }
 
-function tryListen(port: number): Promise<net.Server | undefined> {
-  return new Promise(resolve => {
+function listening(port: number): Promise<net.Server> {
+  return new Promise((resolve, reject) => {
     const server = net.createServer();
-    server.once('error', () => resolve(undefined));
+    server.once('error', reject);
     server.listen(port, '127.0.0.1', () => resolve(server));
   });
 }

@@ -24,6 +24,8 @@ export interface PackInput {
   /** 32 secret bytes of the vendor; equal plaintext is sealed alike only under the same one. */
   readonly productKey: Uint8Array;
   readonly components: readonly PackComponent[];
+  /** Later file times are written as this one (seconds since 1970), so that a rebuilt tree packs to the same bytes. */
+  readonly latestMtime?: number;
   /** Manifests of earlier releases whose segments may be used again. */
   readonly base: readonly Manifest[];
   /** Stores a new segment. Awaited, so that a slow store slows the packing instead of filling memory. */
@@ -114,7 +116,8 @@ class Packer {
   }
 
   async entry(component: PackComponent, found: FoundEntry): Promise<Entry> {
-    if (found.type !== 'file') return found;
+    const mtime = Math.min(found.mtime, this.#input.latestMtime ?? found.mtime);
+    if (found.type !== 'file') return { ...found, mtime };
     const { source, ...entry } = found;
     const firstChunk = this.chunks.length;
     const path = found.path.toString();
@@ -123,7 +126,7 @@ class Packer {
     if (length !== found.size) throw bundleError('entry-changed', `${source} changed while it was packed.`);
     if (whole) this.digests.set(`${component.name}/${path}`, { sha256: whole.digest('hex'), length });
     this.files++;
-    return { ...entry, firstChunk, chunkCount: this.chunks.length - firstChunk };
+    return { ...entry, mtime, firstChunk, chunkCount: this.chunks.length - firstChunk };
   }
 
   async flush(): Promise<void> {

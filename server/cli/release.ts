@@ -1,6 +1,7 @@
 // `rollover release`: what the vendor's release pipeline calls.
 import { Command } from 'commander';
 import { bytes, type Terminal, table } from '../../terminal.ts';
+import { serverError } from '../errors.ts';
 import { publishReleaseFile } from '../pipeline/publish.ts';
 import type { ReleaseView } from '../releases/releases.ts';
 import { type ServiceOptions, serviceOf, withKeys, withService } from './options.ts';
@@ -19,6 +20,7 @@ export function releaseCommand(terminal: () => Terminal): Command {
         path,
         keysDirectory: flags.keys,
         nowMs: Date.now(),
+        ...sourceDate(),
         onStep: step => out.say(`… ${step}`),
         onProgress: (done, total) => progress.update(done, total),
       }).finally(() => progress.end());
@@ -48,6 +50,14 @@ export function releaseCommand(terminal: () => Terminal): Command {
   return command;
 }
 
+/** SOURCE_DATE_EPOCH as reproducible builds set it (reproducible-builds.org, specification 1.1). */
+function sourceDate(): { latestMtime?: number } {
+  const text = process.env['SOURCE_DATE_EPOCH'];
+  if (text === undefined) return {};
+  if (!/^\d{1,12}$/.test(text)) throw serverError('config-invalid', 'SOURCE_DATE_EPOCH is no number of seconds.');
+  return { latestMtime: Number(text) };
+}
+
 const RELEASE_FILE_HELP = `
 A release file:
   product: cloud
@@ -63,4 +73,7 @@ A release file:
       initrd: initrd.img
     - name: services
       kind: files
-      directory: ./services`;
+      directory: ./services
+
+SOURCE_DATE_EPOCH, when set, is the latest file time that is packed: a tree that was built again then packs to the same
+bytes.`;

@@ -34,6 +34,8 @@ export interface PublishOptions {
   readonly path: string;
   readonly keysDirectory: string;
   readonly nowMs: number;
+  /** SOURCE_DATE_EPOCH: later file times are written as this one, in seconds since 1970. */
+  readonly latestMtime?: number;
   onStep(step: string): void;
   onProgress(done: number, total: number): void;
 }
@@ -69,7 +71,7 @@ export async function publishReleaseFile(api: ApiClient, options: PublishOptions
   const base = await baseManifests(api, file.product);
 
   options.onStep('packing, sealing and uploading');
-  const packed = await pack(api, file, key, base, done => options.onProgress(done, totalBytes));
+  const packed = await pack(api, file, key, base, options, totalBytes);
   await upload(api, packed.manifest.name, packed.manifest.bytes);
 
   const published = state.channel.releases.find(release => release.version === file.version);
@@ -136,7 +138,8 @@ async function pack(
   file: ReleaseFile,
   key: Buffer,
   base: readonly Manifest[],
-  onBytes: (done: number) => void,
+  options: PublishOptions,
+  totalBytes: number,
 ): Promise<PackedRelease> {
   const uploads = new UploadQueue(api);
   const packed = await packRelease({
@@ -145,8 +148,9 @@ async function pack(
     productKey: key,
     components: file.components.map(component => ({ ...component, digests: imageFiles(component) })),
     base,
+    ...(options.latestMtime === undefined ? {} : { latestMtime: options.latestMtime }),
     put: segment => uploads.add(segment),
-    onProgress: ({ plainBytes }) => onBytes(plainBytes),
+    onProgress: ({ plainBytes }) => options.onProgress(plainBytes, totalBytes),
   });
   await uploads.drain();
   return packed;
@@ -259,8 +263,6 @@ async function requireSamePublished(api: ApiClient, file: ReleaseFile, packed: P
   const { releases } = await api.get<{ releases: ReleaseView[] }>(`/v1/releases?product=${file.product}`);
   const known = releases.find(r => r.version === file.version && r.channel === file.channel);
   if (known?.manifest === packed.manifest.name) return;
-  throw serverError(
-    'release-exists',
-    `${file.product} ${file.version} is already in ${file.channel}, with other content.`,
-  );
+  const what = `${file.product} ${file.version} is already in ${file.channel}`;
+  throw serverError('release-exists', `${what}, with other content or other file times.`);
 }

@@ -1,11 +1,13 @@
 // Real directories to publish: a Micro-OS with a kernel and an initrd, and a directory of service files. The kernel and the
 // initrd are stand-ins (fixed pseudo-random bytes); the service files are this product's own sources and the Node runtime.
 import { createCipheriv } from 'node:crypto';
-import { cp, mkdir, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+const FIXED_TIME = new Date('2026-01-01T00:00:00Z');
 
 export interface ReleaseTree {
   readonly version: string;
@@ -30,9 +32,16 @@ export async function writeReleaseTree(directory: string, tree: ReleaseTree): Pr
     await cp(join(ROOT, name), join(services, name), { recursive: true });
   await writeFile(join(services, 'VERSION'), `${tree.version}\n`);
   if (tree.runtime) await cp(process.execPath, join(services, 'node'));
+  await setTimes(directory);
   const path = join(directory, 'release.yaml');
   await writeFile(path, releaseFile(tree));
   return path;
+}
+
+/** One fixed time for everything: a tree that is written again is the same tree. */
+async function setTimes(directory: string): Promise<void> {
+  const names = await readdir(directory, { recursive: true });
+  for (const name of names.toReversed()) await utimes(join(directory, name), FIXED_TIME, FIXED_TIME);
 }
 
 /** The same bytes for the same name, anywhere; they do not compress, as kernels do not. */

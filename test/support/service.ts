@@ -1,0 +1,64 @@
+// The hosted service in this process, on its embedded defaults, with a root of trust: for tests of its API and of sites.
+import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { LicenseFile } from '../../bundles/index.ts';
+import { startServer } from '../../server/main.ts';
+import { type ApiClient, apiClient } from '../../server/pipeline/api-client.ts';
+import { type Published, publishReleaseFile } from '../../server/pipeline/publish.ts';
+import { setUpRoot } from '../../server/pipeline/root-ceremony.ts';
+import { freePorts } from './processes.ts';
+import { type ReleaseTree, writeReleaseTree } from './release-tree.ts';
+
+export interface TestService {
+  readonly directory: string;
+  readonly url: string;
+  readonly token: string;
+  readonly api: ApiClient;
+  readonly keysDirectory: string;
+  readonly fingerprint: string;
+  publish(version: string, change?: Partial<ReleaseTree>): Promise<Published>;
+  issue(change?: object): Promise<{ readonly id: string; readonly file: LicenseFile }>;
+  close(): Promise<void>;
+}
+
+const SMALL_TREE = { notes: 'notes', kernelBytes: 300_000, initrdBytes: 2_000_000, runtime: false };
+
+export async function startTestService(): Promise<TestService> {
+  const directory = await mkdtemp(join(tmpdir(), 'rollover-service-'));
+  await chmod(directory, 0o711);
+  const [port, feedPort] = (await freePorts([0, 0])) as [number, number];
+  const server = await startServer({ directory: join(directory, 'data'), host: '127.0.0.1', port, feedPort });
+  const token = (await readFile(server.adminTokenPath, 'utf8')).trim();
+  const api = apiClient(server.url, token);
+  const keysDirectory = join(directory, 'keys');
+  const one = { root: 1, targets: 1 };
+  const { fingerprint } = await setUpRoot(api, { keysDirectory, keys: one, thresholds: one, nowMs: Date.now() });
+  return {
+    directory,
+    url: server.url,
+    token,
+    api,
+    keysDirectory,
+    fingerprint,
+    async publish(version, change = {}) {
+      const tree = { ...SMALL_TREE, version, ...change };
+      const path = await writeReleaseTree(join(directory, `release-${version}-${tree.channel ?? 'stable'}`), tree);
+      const quiet = { onStep: () => undefined, onProgress: () => undefined };
+      return publishReleaseFile(api, { path, keysDirectory, nowMs: Date.now(), ...quiet });
+    },
+    issue: (change = {}) =>
+      api.post('/v1/licenses', {
+        customer: 'Acme',
+        product: 'cloud',
+        channels: ['stable'],
+        nodes: 100,
+        sites: 1,
+        ...change,
+      }),
+    async close() {
+      await server.close();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}

@@ -1,0 +1,122 @@
+// The vendor's API over HTTP, on a real PostgreSQL: what it does, and what it answers to what it must not do.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import request from 'supertest';
+import { sha256Hex } from '../../../signing/index.ts';
+import { rejectsWith } from '../../support/errors.ts';
+import { startTestService, type TestService } from '../../support/service.ts';
+
+let service: TestService;
+before(async () => {
+  service = await startTestService();
+});
+after(() => service.close());
+
+const call = (method: 'get' | 'post' | 'put', path: string) =>
+  request(service.url)[method](path).set('authorization', `Bearer ${service.token}`);
+
+test('without a token, nothing but the health check answers', async () => {
+  await request(service.url).get('/healthz').expect(200, { status: 'ok' });
+  for (const path of [
+    '/v1/releases',
+    '/v1/licenses',
+    '/v1/sites',
+    '/v1/trust/online-keys',
+    `/v1/objects/${'0'.repeat(64)}`,
+  ]) {
+    const { body } = await request(service.url)
+      .get(path)
+      .expect(401)
+      .expect('content-type', /problem\+json/);
+    assert.equal(body.code, 'unauthorized');
+  }
+  await request(service.url)
+    .get('/v1/licenses')
+    .set('authorization', `Bearer rlv_${'x'.repeat(43)}`)
+    .expect(401);
+});
+
+test('every refusal is a problem document with a code and a request id', async () => {
+  const { body, headers } = await call('get', '/v1/nothing').expect(404);
+  assert.equal(body.code, 'not-found');
+  assert.equal(body.requestId, headers['x-request-id']);
+  const bad = await call('post', '/v1/licenses').send({ customer: 1, surprise: true }).expect(400);
+  assert.equal(bad.body.code, 'request-invalid');
+  assert.match(bad.body.detail, /customer/);
+  const broken = await call('post', '/v1/licenses').set('content-type', 'application/json').send('{"a":').expect(400);
+  assert.equal(broken.body.code, 'request-invalid');
+});
+
+test('an object is stored under its digest only, and comes back byte for byte', async () => {
+  const bytes = Buffer.from('an object');
+  const digest = sha256Hex(bytes);
+  const put = (name: string) =>
+    call('put', `/v1/objects/${name}`).set('content-type', 'application/octet-stream').send(bytes);
+  const { body } = await put('0'.repeat(64)).expect(422);
+  assert.equal(body.code, 'object-corrupt');
+  await put(digest).expect(204);
+  await put(digest).expect(204);
+  const answer = await call('get', `/v1/objects/${digest}`).expect(200).responseType('blob');
+  assert.deepEqual(answer.body, bytes);
+  await call('get', '/v1/objects/..%2f..%2fetc%2fpasswd').expect(400);
+  await call('get', `/v1/objects/${'1'.repeat(64)}`).expect(404);
+});
+
+test('the root of trust is set up once', async () => {
+  const files = { root: 'AA==', targets: 'AA==', issuers: 'AA==' };
+  const { body } = await call('post', '/v1/trust').send(files).expect(409);
+  assert.equal(body.code, 'trust-exists');
+});
+
+test('a release is published once; the same content again is fine, other content is not', async () => {
+  const first = await service.publish('1.0.0');
+  assert.equal(first.counter, 1);
+  assert.equal((await service.publish('1.0.0')).newBytes, 0);
+  await rejectsWith('release-exists', () => service.publish('1.0.0', { initrdBytes: 2_000_001 }));
+  const second = await service.publish('1.1.0');
+  assert.equal(second.counter, 2);
+  assert.ok(second.newBytes < first.newBytes / 4, `${second.newBytes} of ${first.newBytes}`);
+  const { body } = await call('get', '/v1/releases?product=cloud').expect(200);
+  assert.deepEqual(
+    body.releases.map((r: { version: string; state: string }) => [r.version, r.state]),
+    [
+      ['1.1.0', 'published'],
+      ['1.0.0', 'published'],
+    ],
+  );
+});
+
+test('a release whose objects are missing is not published, and its pipeline is told why', async () => {
+  const { body } = await call('post', '/v1/releases')
+    .send({ channel: 'stable', document: 'e30=', contentKey: 'AA==', metadata: {}, targets: {} })
+    .expect(422);
+  assert.equal(body.code, 'document-invalid');
+});
+
+test('a channel of its own gets a delegation of its own', async () => {
+  await service.publish('2.0.0', { channel: 'edge' });
+  const { body } = await call('get', '/v1/roles/targets').expect(200);
+  const names = body.signed.delegations.roles.map((role: { name: string }) => role.name);
+  assert.deepEqual(names.sort(), ['cloud.edge', 'cloud.stable']);
+});
+
+test('a wrap is made for an entitled, active license, and for no other', async () => {
+  const stable = await service.publish('1.2.0');
+  const edge = await service.publish('2.1.0', { channel: 'edge' });
+  const { id } = await service.issue();
+  const wrap = (manifest: string) => call('get', `/v1/licenses/${id}/wraps/${manifest}`);
+  const { body } = await wrap(stable.manifest).expect(200);
+  assert.equal(body.license, id);
+  assert.deepEqual((await wrap(stable.manifest).expect(200)).body, body, 'it is kept, not made anew');
+  assert.equal((await wrap(edge.manifest).expect(403)).body.code, 'license-refused');
+  assert.equal((await wrap('0'.repeat(64)).expect(404)).body.code, 'not-found');
+  await call('post', `/v1/licenses/${id}/revoke`).expect(204);
+  assert.equal((await wrap(stable.manifest).expect(403)).body.code, 'license-refused');
+  await call('post', '/v1/licenses/lic-unknown/revoke').expect(404);
+});
+
+test('the entitlement secret is in the license file and nowhere in what the service lists', async () => {
+  const { file } = await service.issue();
+  const { text } = await call('get', '/v1/licenses').expect(200);
+  assert.ok(!text.includes(file.entitlementSecret));
+});

@@ -4,4 +4,3 @@ export * from './cli/media.ts';
 export * from './cli/operate.ts';
 export * from './cli/simulate.ts';
 export * from './errors.ts';
-export * from './main.ts';

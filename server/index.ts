@@ -6,4 +6,3 @@ export * from './cli/server.ts';
 export * from './cli/site.ts';
 export * from './cli/trust.ts';
 export * from './errors.ts';
-export * from './main.ts';

@@ -4,8 +4,6 @@ import { Command } from 'commander';
 import { pino } from 'pino';
 import { parsePort, stopSignal, type Terminal } from '../../terminal.ts';
 import { VERSION } from '../../version.ts';
-import { startAgent } from '../main.ts';
-import { activate } from '../update/activate.ts';
 import { DEFAULT_BOOT_PORT, DEFAULT_CLUSTER, DEFAULT_CONSOLE_PORT, seconds, withData } from './options.ts';
 
 interface RunFlags {
@@ -39,6 +37,7 @@ export function agentCommand(terminal: () => Terminal): Command {
     .option('--verbose', 'log to stderr, as JSON lines', false)
     .action(async (flags: RunFlags) => {
       const out = terminal();
+      const { startAgent } = await import('../main.ts');
       const agent = await startAgent({
         directory: flags.data,
         host: flags.host,
@@ -69,6 +68,7 @@ export function agentCommand(terminal: () => Terminal): Command {
     .option('--offline', 'behind an air gap: ask nothing of the network, now or later', false)
     .option('--root-fingerprint <sha256>', 'refuse a file that trusts another root of trust than this')
     .action(async (licenseFile: string, flags: ActivateFlags) => {
+      const { activate } = await import('../update/activate.ts');
       const site = await activate({
         directory: flags.data,
         licenseFile,

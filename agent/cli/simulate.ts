@@ -1,7 +1,6 @@
 // `rollover simulate`: a modelled cluster for an agent to drive.
 import { Command, InvalidArgumentError } from 'commander';
 import { parsePort, stopSignal, type Terminal } from '../../terminal.ts';
-import { startSimulatedCluster } from '../simulated/server.ts';
 import { DEFAULT_WORLD, faster } from '../simulated/world.ts';
 import { DEFAULT_BOOT_PORT } from './options.ts';
 
@@ -15,6 +14,7 @@ export function simulateCommand(terminal: () => Terminal): Command {
     .option('--speed <factor>', 'how many times faster than by default everything in it goes', factor, 1)
     .action(async (flags: { readonly port: number; readonly boot: string; readonly speed: number }) => {
       const out = terminal();
+      const { startSimulatedCluster } = await import('../simulated/server.ts');
       const world = faster(DEFAULT_WORLD, flags.speed);
       const cluster = await startSimulatedCluster({ host: '127.0.0.1', port: flags.port, bootUrl: flags.boot, world });
       const { racks, nodesPerRack, vms, placementGroups } = DEFAULT_WORLD;

@@ -2,10 +2,10 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { targetPaths } from '../../bundles/index.ts';
-import { fileTrustStore, refresh, verifyLicense } from '../../signing/index.ts';
+import { fileTrustStore, type License, refresh, verifyLicense } from '../../signing/index.ts';
 import { agentError } from '../errors.ts';
 import { feedClient } from './feed-client.ts';
-import { newSite, parseLicenseFile, type Site, writeSite } from './site.ts';
+import { newSite, parseLicenseFile, requireNoSite, type Site, writePendingSite, writeSite } from './site.ts';
 
 export interface ActivationChoice {
   readonly directory: string;
@@ -19,15 +19,17 @@ export interface ActivationChoice {
 }
 
 /**
- * Activates the site. Nothing is written before the service has agreed, when it is asked at all.
+ * Activates the site. It counts as activated only when the service has agreed, where it is asked at all.
  *
  * @throws `license-file`, `anchor-mismatch`, `already-activated`, `license-refused`, `feed-unreachable`, `feed-refused`
  */
 export async function activate(choice: ActivationChoice): Promise<Site> {
+  await requireNoSite(choice.directory);
   const bytes = await readFile(choice.licenseFile).catch(cause => {
     throw agentError('license-file', `${choice.licenseFile} cannot be read.`, { cause });
   });
-  const site = newSite(parseLicenseFile(bytes, choice.licenseFile), choice);
+  const wanted = newSite(parseLicenseFile(bytes, choice.licenseFile), choice);
+  const site = choice.connected ? await writePendingSite(choice.directory, wanted) : wanted;
   if (!choice.connected) {
     await writeSite(choice.directory, site);
     return site;
@@ -37,15 +39,18 @@ export async function activate(choice: ActivationChoice): Promise<Site> {
     const trust = fileTrustStore(join(choice.directory, 'trust'));
     const repository = await refresh(feed, trust, Buffer.from(site.trustAnchor), choice.now.getTime());
     const issuers = await repository.target(targetPaths.issuers);
+    requireChannel(await verifyLicense(site.license, issuers.bytes), site.channel);
     const license = await feed.activate({ site: site.site, name: site.name, publicKey: site.publicKey });
-    const { product, channels } = await verifyLicense(license, issuers.bytes);
-    if (!channels.includes(site.channel)) {
-      throw agentError('license-refused', `The license for ${product} does not include the channel ${site.channel}.`);
-    }
+    requireChannel(await verifyLicense(license, issuers.bytes), site.channel);
     const activated = { ...site, license };
     await writeSite(choice.directory, activated);
     return activated;
   } finally {
     feed.close();
   }
+}
+
+function requireChannel({ product, channels }: License, channel: string): void {
+  if (channels.includes(channel)) return;
+  throw agentError('license-refused', `The license for ${product} does not include the channel ${channel}.`);
 }

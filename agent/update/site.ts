@@ -1,6 +1,6 @@
 // What a site is: its license, its secrets and its name, in one file that only its owner can read.
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { feedAddressSchema, type LicenseFile, licenseFileSchema, siteIdSchema } from '../../bundles/index.ts';
@@ -84,22 +84,52 @@ export function newSite(
 
 /** @throws `not-activated`, `license-file` */
 export async function readSite(directory: string): Promise<Site> {
-  const bytes = await readFileIfAny(sitePath(directory));
-  if (!bytes) throw agentError('not-activated', `There is no activated site in ${directory}.`);
-  try {
-    return siteSchema.parse(JSON.parse(bytes.toString('utf8')));
-  } catch (cause) {
-    throw agentError('license-file', `${sitePath(directory)} is damaged.`, { cause });
-  }
+  const site = await readSiteFile(sitePath(directory));
+  if (!site) throw agentError('not-activated', `There is no activated site in ${directory}.`);
+  return site;
 }
 
-/** Writes a new site. @throws `already-activated` */
-export async function writeSite(directory: string, site: Site): Promise<void> {
+/** @throws `already-activated` */
+export async function requireNoSite(directory: string): Promise<void> {
   if (await readFileIfAny(sitePath(directory))) {
     throw agentError('already-activated', `${directory} already belongs to an activated site.`);
   }
+}
+
+/**
+ * Keeps a site that is about to be activated. An activation that was cut short is taken up under the same id: it must not
+ * use up a second seat of the license.
+ */
+export async function writePendingSite(directory: string, site: Site): Promise<Site> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
-  await writeFileAtomic(sitePath(directory), `${JSON.stringify(site, null, 2)}\n`, 0o600);
+  const known = await readSiteFile(pendingPath(directory)).catch(() => undefined);
+  if (known?.licenseId === site.licenseId) {
+    const { site: id, privateKey, publicKey } = known;
+    return { ...site, site: id, privateKey, publicKey };
+  }
+  await writeFileAtomic(pendingPath(directory), encodeSite(site), 0o600);
+  return site;
+}
+
+/** Writes an activated site. @throws `disk-write` */
+export async function writeSite(directory: string, site: Site): Promise<void> {
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  await writeFileAtomic(sitePath(directory), encodeSite(site), 0o600);
+  await rm(pendingPath(directory), { force: true });
+}
+
+async function readSiteFile(path: string): Promise<Site | undefined> {
+  const bytes = await readFileIfAny(path);
+  if (!bytes) return undefined;
+  try {
+    return siteSchema.parse(JSON.parse(bytes.toString('utf8')));
+  } catch (cause) {
+    throw agentError('license-file', `${path} is damaged.`, { cause });
+  }
+}
+
+function encodeSite(site: Site): string {
+  return `${JSON.stringify(site, null, 2)}\n`;
 }
 
 export function entitlementSecret(site: Site): Buffer {
@@ -119,4 +149,8 @@ function unverifiedClaims(license: string): z.infer<typeof claimsSchema> {
 
 function sitePath(directory: string): string {
   return join(directory, 'site.json');
+}
+
+function pendingPath(directory: string): string {
+  return join(directory, 'site.pending.json');
 }

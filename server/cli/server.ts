@@ -5,7 +5,7 @@ import { z } from 'zod';
 import type { FeedAddress } from '../../bundles/index.ts';
 import { parsePort, stopSignal, type Terminal } from '../../terminal.ts';
 import { serverError } from '../errors.ts';
-import { type ServerOptions, startServer } from '../main.ts';
+import type { ServerOptions } from '../main.ts';
 import { DEFAULT_FEED_PORT, DEFAULT_PORT, defaultServerDirectory } from './options.ts';
 
 const environmentSchema = z.object({
@@ -43,6 +43,8 @@ export function serverCommand(terminal: () => Terminal): Command {
     .addHelpText('after', ENVIRONMENT_HELP)
     .action(async (flags: Flags) => {
       const out = terminal();
+      // Loaded here, so that the other commands start without a database, a queue and a web server in memory.
+      const { startServer } = await import('../main.ts');
       const server = await startServer({ ...optionsOf(flags), onStep: step => out.say(`… ${step}`) });
       const { url, feed, adminTokenPath } = server;
       out.result(

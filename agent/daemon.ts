@@ -149,6 +149,7 @@ export class Daemon implements ConsoleBackend {
     const installed = this.#installed;
     const image = newest?.document.image;
     if (!newest || !installed || !image || newest.document.counter <= installed.counter) return undefined;
+    if (this.#executor.view().rollover?.status === 'running') return undefined;
     const { version, manifest } = newest.document;
     const target = { version, manifest: manifest.sha256, image: image.digest };
     const plan = makePlan(inventory, target, this.#options.drivers);

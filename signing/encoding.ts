@@ -35,3 +35,8 @@ export function fromBase64url(text: string): Buffer {
 export function isSha256Hex(text: unknown): text is string {
   return typeof text === 'string' && /^[0-9a-f]{64}$/.test(text);
 }
+
+/** A count with its noun: `1 node`, `3 nodes`. */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}

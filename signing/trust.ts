@@ -1,6 +1,6 @@
 // The TUF client workflow (TUF 1.0.31, section 5) without I/O: bytes and a clock come in, a new trusted state or an
 // error comes out. Read it beside the specification. `refresh.ts` drives it over a network, a relay or a stick.
-import { canonicalJson, sha256Hex } from './encoding.ts';
+import { canonicalJson, counted, sha256Hex } from './encoding.ts';
 import { signingError } from './errors.ts';
 import { keyIdOf, type PublicKey, verifySignature } from './keys.ts';
 import {
@@ -281,7 +281,7 @@ function requireThreshold(
   }
   throw signingError(
     'metadata-signature',
-    `The ${name} metadata has ${valid} valid signature(s) of trusted keys and needs ${role.threshold}.`,
+    `The ${name} metadata has ${counted(valid, 'valid signature')} of trusted keys and needs ${role.threshold}.`,
   );
 }
 

@@ -32,9 +32,7 @@ export interface ConsoleState {
   readonly installed: Installed | undefined;
   readonly update: UpdateStatus;
   readonly offer: Offer | undefined;
-  readonly rollover:
-    | (Rollover & { readonly version: string; readonly done: number; readonly total: number })
-    | undefined;
+  readonly rollover: ConsoleRollover | undefined;
   readonly cluster: ConsoleCluster | undefined;
   /** Why the cluster is not shown. */
   readonly clusterProblem: string | undefined;
@@ -43,6 +41,17 @@ export interface ConsoleState {
   /** How many entries there are in all. */
   readonly journalLength: number;
   readonly epoch: number;
+}
+
+/** The rollover that runs, or ran last, with the plan that was chosen. */
+export interface ConsoleRollover extends Omit<Rollover, 'plan'> {
+  readonly planHash: string;
+  readonly plan: Plan;
+  /** Nodes of the plan that run its release. */
+  readonly done: number;
+  readonly total: number;
+  /** Index of the first batch that is not done; the number of batches when all are. */
+  readonly batch: number;
 }
 
 export interface Offer {
@@ -116,11 +125,20 @@ function offerOf({ newest, installed, proposal }: StateInput): Offer | undefined
   };
 }
 
-function rolloverOf({ rollover, plan }: ExecutorView, inventory: Inventory | undefined): ConsoleState['rollover'] {
+function rolloverOf({ rollover, plan }: ExecutorView, inventory: Inventory | undefined): ConsoleRollover | undefined {
   if (!rollover || !plan) return undefined;
-  const wanted = new Set(plan.batches.flatMap(batch => batch.nodes));
-  const done = inventory?.nodes.filter(node => wanted.has(node.id) && node.image === plan.target.image).length ?? 0;
-  return { ...rollover, version: plan.target.version, done, total: wanted.size };
+  const { plan: planHash, ...rest } = rollover;
+  const updated = new Set(inventory?.nodes.filter(node => node.image === plan.target.image).map(node => node.id));
+  const nodes = plan.batches.flatMap(batch => batch.nodes);
+  const open = plan.batches.findIndex(batch => batch.nodes.some(node => !updated.has(node)));
+  return {
+    ...rest,
+    planHash,
+    plan,
+    done: nodes.filter(node => updated.has(node)).length,
+    total: nodes.length,
+    batch: open < 0 ? plan.batches.length : open,
+  };
 }
 
 function nodesOf({ executor }: StateInput, inventory: Inventory): readonly ConsoleNode[] {

@@ -78,7 +78,7 @@ function statusText({ site, installed, offer, rollover, cluster, clusterProblem 
   ];
   if (rollover)
     lines.push(
-      `rollover   to ${rollover.version}: ${rollover.status}, ${rollover.done} of ${rollover.total} nodes. ${rollover.reason}`,
+      `rollover   to ${rollover.plan.target.version}: ${rollover.status}, ${rollover.done} of ${rollover.total} nodes. ${rollover.reason}`,
     );
   if (clusterProblem) lines.push(`cluster    ${clusterProblem}`);
   if (cluster) {

@@ -1,4 +1,5 @@
 // How long a plan takes, and how long it must take at least. Estimates only: nothing waits for them.
+import { counted } from '../../signing/index.ts';
 import type { Inventory, NodeId } from '../model/inventory.ts';
 import type { Batch } from '../model/plan.ts';
 
@@ -24,8 +25,8 @@ export function lowerBound(inventory: Inventory, batches: readonly Batch[]): { l
   const lowerBoundMs = Math.round(Math.max(storageMs, networkMs));
   const storageBinds = storageMs >= networkMs;
   const binding = storageBinds
-    ? `${racks} failure domain(s) have to be rebooted one after the other.`
-    : `${Math.round(movedMb / 1024)} GB of virtual machine memory have to be moved.`;
+    ? `${counted(racks, 'failure domain')} to reboot, one after the other.`
+    : `${Math.round(movedMb / 1024)} GB of virtual machine memory to move.`;
   return { lowerBoundMs, binding };
 }
 

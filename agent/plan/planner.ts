@@ -1,5 +1,6 @@
 // Turns what is observed and what is wanted into a plan. Pure: the same input gives the same plan, byte for byte.
 // Canary first, then 1, 2, 4, … nodes of one failure domain at a time, as many as every driver allows together.
+import { counted } from '../../signing/index.ts';
 import type { Inventory, NodeId } from '../model/inventory.ts';
 import type { Batch, Plan, TargetRelease, Verdict } from '../model/plan.ts';
 import { batchTimeMs, lowerBound } from './estimate.ts';
@@ -76,7 +77,7 @@ function reasonOf(nodes: readonly NodeId[], rack: string, { first, wholeRack, la
   if (first) return 'Canary: one node first, the one with the fewest virtual machines.';
   if (wholeRack) return `All of rack ${rack} at once: its nodes share no placement group.`;
   if (last) return `The rest of rack ${rack}.`;
-  return `${nodes.length} nodes of rack ${rack}: twice as many as before, within one failure domain.`;
+  return `${counted(nodes.length, 'node')} of rack ${rack}: at most twice as many as before, within one failure domain.`;
 }
 
 function total(batches: readonly Batch[]): number {

@@ -1,5 +1,6 @@
 // `rollover trust`: the vendor's root of trust.
 import { Command, InvalidArgumentError } from 'commander';
+import { counted } from '../../signing/index.ts';
 import type { Terminal } from '../../terminal.ts';
 import { setUpRoot } from '../pipeline/root-ceremony.ts';
 import { type ServiceOptions, serviceOf, withKeys, withService } from './options.ts';
@@ -39,7 +40,7 @@ export function trustCommand(terminal: () => Terminal): Command {
 
 function requireReachable(role: string, threshold: number, keys: number): void {
   if (threshold > keys)
-    throw new InvalidArgumentError(`a threshold of ${threshold} needs more than ${keys} ${role} key(s).`);
+    throw new InvalidArgumentError(`a threshold of ${threshold} needs more than ${counted(keys, `${role} key`)}.`);
 }
 
 function count(text: string): number {

@@ -1,5 +1,6 @@
 // Sites: the clusters that use a license. They register once and report now and then.
 import { type ActivationRequest, activationRequestSchema, type SiteReport } from '../../bundles/index.ts';
+import { counted } from '../../signing/index.ts';
 import { audit } from '../audit/audit.ts';
 import type { Context } from '../context.ts';
 import { serverError } from '../errors.ts';
@@ -43,7 +44,10 @@ export async function activateSite(context: Context, licenseId: string, body: Ac
       .where('license_id', '=', licenseId)
       .executeTakeFirstOrThrow();
     if (Number(count) >= license.site_limit) {
-      throw serverError('site-limit', `License ${licenseId} allows ${license.site_limit} site(s), and has them.`);
+      throw serverError(
+        'site-limit',
+        `License ${licenseId} allows ${counted(license.site_limit, 'site')}, all of them taken.`,
+      );
     }
     await db
       .insertInto('sites')

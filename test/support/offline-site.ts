@@ -52,14 +52,21 @@ export interface RunningSite {
   stop(): Promise<void>;
 }
 
+export interface SiteChoice {
+  readonly speed?: number;
+  readonly checkEverySeconds?: number;
+}
+
 /** Starts an agent on `data` and a simulated cluster of its own. */
-export async function startSite(product: Processes, data: string): Promise<RunningSite> {
+export async function startSite(product: Processes, data: string, choice: SiteChoice = {}): Promise<RunningSite> {
+  const { speed = SPEED, checkEverySeconds = 60 } = choice;
   const [console, boot, port] = (await freePorts([0, 0, 0])) as [number, number, number];
   const bootUrl = `http://127.0.0.1:${boot}`;
-  const cluster = await product.start(['simulate', '--port', `${port}`, '--boot', bootUrl, '--speed', `${SPEED}`]);
+  const cluster = await product.start(['simulate', '--port', `${port}`, '--boot', bootUrl, '--speed', `${speed}`]);
   const clusterUrl = cluster.ready['url'] as string;
   const ports = ['--console-port', `${console}`, '--boot-port', `${boot}`];
-  const start = () => product.start(['agent', '--data', data, ...ports, '--cluster', clusterUrl]);
+  const more = ['--cluster', clusterUrl, '--check-every', `${checkEverySeconds}`];
+  const start = () => product.start(['agent', '--data', data, ...ports, ...more]);
   const agent = await start();
   const consoleUrl = agent.ready['consoleUrl'] as string;
   const site: RunningSite = {

@@ -40,12 +40,16 @@ export interface Processes {
   dispose(): Promise<void>;
 }
 
-export async function processes(environment: Readonly<Record<string, string>> = {}): Promise<Processes> {
+/** `launcher` is another installation's than this checkout's, when given. */
+export async function processes(
+  environment: Readonly<Record<string, string>> = {},
+  launcher = LAUNCHER,
+): Promise<Processes> {
   const directory = await mkdtemp(join(tmpdir(), 'rollover-'));
   await chmod(directory, 0o711);
   const running = new Set<Running>();
   const launch = (args: readonly string[]) =>
-    spawn(process.execPath, ['--disable-warning=ExperimentalWarning', LAUNCHER, ...args], {
+    spawn(process.execPath, ['--disable-warning=ExperimentalWarning', launcher, ...args], {
       cwd: directory,
       env: { ...process.env, HOME: directory, ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -10,7 +10,10 @@ const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const BIN = join(ROOT, 'node_modules', '.bin');
 
 /** What tests talk to, and which tests need it. */
-const DEBIAN_PACKAGES = [{ name: 'chromium', command: '/usr/bin/chromium', tests: 'the console in a browser' }];
+const DEBIAN_PACKAGES = [
+  { name: 'chromium', command: '/usr/bin/chromium', tests: 'the console in a browser' },
+  { name: 'fonts-dejavu-core', command: '/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf', tests: 'its pictures' },
+];
 
 const purpose = process.argv[2];
 requireNode(20);
@@ -42,8 +45,8 @@ function installServers() {
   }
   say(`installing what the tests talk to: ${line}`);
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  run('apt-get', ['update', '-qq'], env);
-  run('apt-get', [...line.split(' ').slice(1), '-qq'], env);
+  run('apt-get', ['update', '-qq'], env, 'ignore');
+  run('apt-get', [...line.split(' ').slice(1), '-qq'], env, 'ignore');
 }
 
 function buildConsole() {
@@ -68,12 +71,12 @@ function age(path) {
   return statSync(path).mtimeMs;
 }
 
-function run(command, args, env = process.env) {
+function run(command, args, env = process.env, stdout = 'inherit') {
   // The Node that npm brought comes first, so that tools run on the version they were chosen for.
   const PATH = `${BIN}:${env.PATH}`;
   const { status, error } = spawnSync(command, args, {
     cwd: ROOT,
-    stdio: ['ignore', 'inherit', 'inherit'],
+    stdio: ['ignore', stdout, 'inherit'],
     env: { ...env, PATH },
   });
   if (status !== 0) fail(`${command} ${args.join(' ')} failed${error ? `: ${error.message}` : ''}.`);

@@ -24,8 +24,10 @@ export function App(): JSX.Element {
               </Show>
               <div class="columns">
                 <div>
-                  <OfferCard state={state()} />
                   <Show when={state().rollover}>{rollover => <RolloverCard rollover={rollover()} />}</Show>
+                  <Show when={state().rollover?.status !== 'running'}>
+                    <OfferCard state={state()} />
+                  </Show>
                 </div>
                 <div>
                   <Show when={state().cluster} fallback={<p class="card quiet">The cluster has not been seen yet.</p>}>

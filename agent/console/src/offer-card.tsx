@@ -2,23 +2,24 @@
 import { createSignal, For, type JSX, Show } from 'solid-js';
 import type { ConsoleState, Offer } from '../../api/state.ts';
 import { bytes, clock, duration } from './format.ts';
+import { PlanList } from './plan-list.tsx';
 import { applyPlan } from './stream.ts';
 
 export function OfferCard(props: { state: ConsoleState }): JSX.Element {
   return (
     <section class="card" aria-labelledby="offer-title">
       <Show when={props.state.offer} fallback={<UpToDate state={props.state} />}>
-        {offer => <Offered offer={offer()} running={props.state.rollover?.status === 'running'} />}
+        {offer => <Offered offer={offer()} />}
       </Show>
       <UpdateLine state={props.state} />
     </section>
   );
 }
 
-function Offered(props: { offer: Offer; running: boolean }): JSX.Element {
+function Offered(props: { offer: Offer }): JSX.Element {
   const [refusal, setRefusal] = createSignal<string>();
   const [pressed, setPressed] = createSignal(false);
-  const disabled = () => props.running || pressed() || props.offer.objections.length > 0 || !props.offer.planHash;
+  const disabled = () => pressed() || props.offer.objections.length > 0 || !props.offer.planHash;
   const press = async () => {
     setPressed(true);
     setRefusal(await applyPlan(props.offer.planHash as string));
@@ -31,14 +32,14 @@ function Offered(props: { offer: Offer; running: boolean }): JSX.Element {
           Version <span data-testid="offered">{props.offer.version}</span> is ready
         </h2>
         <button type="button" class="primary" disabled={disabled()} onClick={press} data-testid="update">
-          {props.running ? 'Updating …' : 'Update'}
+          Update
         </button>
       </div>
       <p class="quiet">
         Verified and unpacked: {bytes(props.offer.plainBytes)}, of which {bytes(props.offer.fetchedBytes)} had to be
         fetched from {props.offer.source}.
       </p>
-      <For each={props.running ? [] : props.offer.objections}>
+      <For each={props.offer.objections}>
         {objection => (
           <p class="banner waits" data-testid="objection">
             Cannot start yet: {objection}
@@ -69,25 +70,7 @@ function PlanView(props: { plan: NonNullable<Offer['plan']> }): JSX.Element {
         {props.plan.batches.length} batches, about <strong>{duration(props.plan.etaMs)}</strong>. It cannot take less
         than {duration(props.plan.lowerBoundMs)}: {lowerFirst(props.plan.binding)}
       </p>
-      <ol class="plan" data-testid="plan">
-        <For each={props.plan.batches}>
-          {batch => (
-            <li>
-              <div>
-                <strong>{batch.nodes.join(', ')}</strong> <span class="quiet">rack {batch.rack}</span>
-                <span class="eta">{duration(batch.etaMs)}</span>
-              </div>
-              <div>{batch.reason}</div>
-              <details>
-                <summary>Why it is safe</summary>
-                <ul>
-                  <For each={batch.safety}>{reason => <li>{reason}</li>}</For>
-                </ul>
-              </details>
-            </li>
-          )}
-        </For>
-      </ol>
+      <PlanList batches={props.plan.batches} />
     </>
   );
 }

@@ -1,21 +1,20 @@
 // A rollover under way or done: how far it is, what it is doing now, and what it waits for.
 import { type JSX, Show } from 'solid-js';
-import type { ConsoleState } from '../../api/state.ts';
+import type { ConsoleRollover } from '../../api/state.ts';
 import { clock, duration } from './format.ts';
+import { PlanList } from './plan-list.tsx';
 
-type Rollover = NonNullable<ConsoleState['rollover']>;
-
-const TITLE: Readonly<Record<Rollover['status'], string>> = {
+const TITLE: Readonly<Record<ConsoleRollover['status'], string>> = {
   running: 'Rolling over to',
   blocked: 'Stopped on the way to',
   completed: 'Rolled over to',
 };
 
-export function RolloverCard(props: { rollover: Rollover }): JSX.Element {
+export function RolloverCard(props: { rollover: ConsoleRollover }): JSX.Element {
   return (
     <section class={`card rollover ${props.rollover.status}`} aria-labelledby="rollover-title">
       <h2 id="rollover-title">
-        {TITLE[props.rollover.status]} {props.rollover.version}
+        {TITLE[props.rollover.status]} {props.rollover.plan.target.version}
       </h2>
       <progress max={props.rollover.total} value={props.rollover.done} aria-label="nodes on the new version" />
       <p>
@@ -30,6 +29,9 @@ export function RolloverCard(props: { rollover: Rollover }): JSX.Element {
       <p data-testid="reason" aria-live="polite">
         {props.rollover.reason}
       </p>
+      <Show when={props.rollover.status !== 'completed'}>
+        <PlanList batches={props.rollover.plan.batches} current={props.rollover.batch} />
+      </Show>
     </section>
   );
 }

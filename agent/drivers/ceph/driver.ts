@@ -1,5 +1,6 @@
 // Ceph: no placement group falls below min_size, and a host that reboots is not rebalanced away.
 // How Ceph is reached is the port's business; the decisions here are the same for a model and for a real cluster.
+import { counted } from '../../../signing/index.ts';
 import {
   type Driver,
   type Inventory,
@@ -50,6 +51,6 @@ function cephSafety(inventory: Inventory, out: ReadonlySet<NodeId>): Verdict {
 function cephHealthy(inventory: Inventory, node: NodeId): Verdict {
   const recovering = inventory.placementGroups.filter(g => g.acting.includes(node) && !g.active.includes(node)).length;
   return recovering > 0
-    ? NOT_NOW(`${recovering} placement group(s) on ${node} are recovering`)
+    ? NOT_NOW(`${counted(recovering, 'placement group')} on ${node} recovering`)
     : YES(`the placement groups on ${node} are active`);
 }

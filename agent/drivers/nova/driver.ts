@@ -1,5 +1,6 @@
 // Nova: virtual machines move away before a host goes, to hosts that stay and have room.
 // How Nova is reached is the port's business; the decisions here are the same for a model and for a real cloud.
+import { counted } from '../../../signing/index.ts';
 import { type Driver, type Inventory, NOT_NOW, type NodeId, type Verdict, type Vm, YES } from '../../sdk/index.ts';
 
 export interface NovaPort {
@@ -35,7 +36,7 @@ function novaSafety(inventory: Inventory, out: ReadonlySet<NodeId>): Verdict {
     if (host === undefined) return NOT_NOW(`${vm.id} (${vm.memoryMb} MB) would fit on no host that stays`);
     free.set(host, (free.get(host) as number) - vm.memoryMb);
   }
-  return YES(`${moving.length} virtual machine(s) fit on the hosts that stay`);
+  return YES(`room for ${counted(moving.length, 'virtual machine')} on the hosts that stay`);
 }
 
 /** Disables the host first: what is moved away must not be replaced by something new. */
@@ -54,7 +55,7 @@ function drained(inventory: Inventory, node: NodeId): Verdict {
   if (isEnabled(inventory, node)) return NOT_NOW(`the compute service of ${node} is still enabled`);
   const here = inventory.vms.filter(vm => vm.host === node || vm.migratingTo === node);
   if (here.length === 0) return YES('no virtual machine is left');
-  return NOT_NOW(`${here.length} virtual machine(s) still to leave ${node}: ${named(here)}`);
+  return NOT_NOW(`${counted(here.length, 'virtual machine')} still to leave ${node}: ${named(here)}`);
 }
 
 /** Memory that is neither used nor promised to a migration, on enabled hosts that stay and run. */

@@ -1,0 +1,89 @@
+// The documents are kept true by what they describe: errors from the tables, dependencies from package.json.
+// `UPDATE=1` rewrites what is generated.
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { AGENT_ERRORS } from '../../agent/errors.ts';
+import { AIRGAP_ERRORS } from '../../airgap/errors.ts';
+import { BUNDLE_ERRORS } from '../../bundles/errors.ts';
+import { SERVER_ERRORS } from '../../server/errors.ts';
+import { type ErrorTable, EXIT_CODES, SIGNING_ERRORS } from '../../signing/index.ts';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const TABLES: Readonly<Record<string, ErrorTable>> = {
+  signing: SIGNING_ERRORS,
+  bundles: BUNDLE_ERRORS,
+  airgap: AIRGAP_ERRORS,
+  server: SERVER_ERRORS,
+  agent: AGENT_ERRORS,
+};
+
+test('docs/errors.md lists every code with its exit code and what to do', () => {
+  const path = join(ROOT, 'docs', 'errors.md');
+  if (process.env['UPDATE'] === '1') writeFileSync(path, errorsPage());
+  assert.equal(readFileSync(path, 'utf8'), errorsPage(), 'run: UPDATE=1 npm test -- unit');
+});
+
+test('every hint is a sentence, and every code is raised somewhere', () => {
+  const source = sources()
+    .map(path => readFileSync(path, 'utf8'))
+    .join('\n');
+  for (const [room, table] of Object.entries(TABLES)) {
+    for (const [code, { hint }] of Object.entries(table)) {
+      assert.match(hint, /^[A-Z`].*\.$/, code);
+      const uses = source.split(`'${code}'`).length - 1;
+      assert.ok(uses >= (code.includes('-') ? 2 : 1), `${room}: ${code} is raised nowhere`);
+    }
+  }
+});
+
+test('docs/dependencies.md names every dependency', () => {
+  const page = readFileSync(join(ROOT, 'docs', 'dependencies.md'), 'utf8');
+  const packages = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+  const names = ['dependencies', 'devDependencies'].flatMap(kind => Object.keys(packages[kind]));
+  for (const name of names) assert.ok(page.includes(`\`${name}\``), name);
+});
+
+test('links between the documents lead somewhere', () => {
+  for (const page of ['README.md', 'CONTRIBUTING.md', 'docs/architecture.md', 'docs/threat-model.md']) {
+    const text = readFileSync(join(ROOT, page), 'utf8');
+    for (const [, target] of text.matchAll(/\]\(([^)#]+)\)/g)) {
+      if (/^https?:/.test(target as string)) continue;
+      assert.ok(existsSync(resolve(ROOT, dirname(page), target as string)), `${page} links to ${target}`);
+    }
+  }
+});
+
+function errorsPage(): string {
+  const kinds = Object.entries(EXIT_CODES).map(([kind, code]) => `| ${code} | ${kind} |`);
+  const sections = Object.entries(TABLES).map(([room, table]) => {
+    const rows = Object.entries(table).map(
+      ([code, { kind, hint }]) => `| \`${code}\` | ${EXIT_CODES[kind]} ${kind} | ${hint} |`,
+    );
+    return [`## ${room}`, '', '| code | exit | what to do |', '|---|---|---|', ...rows].join('\n');
+  });
+  return [
+    '# Errors',
+    '',
+    'Every failure has a stable code and says what failed and what to do now. A command ends with the exit code of its kind;',
+    'with `--json` the error is one JSON document on stderr. This page is made from the tables in the code.',
+    '',
+    '| exit | kind |',
+    '|---|---|',
+    '| 0 | success |',
+    ...kinds,
+    '',
+    sections.join('\n\n'),
+    '',
+  ].join('\n');
+}
+
+function sources(): string[] {
+  return ['agent', 'airgap', 'bundles', 'server', 'signing'].flatMap(room =>
+    readdirSync(join(ROOT, room), { recursive: true, encoding: 'utf8' })
+      .filter(name => name.endsWith('.ts') && !name.includes('dist'))
+      .map(name => join(ROOT, room, name)),
+  );
+}

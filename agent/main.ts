@@ -47,39 +47,32 @@ const STOP_TIMEOUT_MS = 3000;
  * @throws `not-activated`, `agent-running`, `port-in-use`, `coordination-damaged`
  */
 export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
-  const cleanup: (() => Promise<unknown>)[] = [];
-  const close = async () => {
-    for (const step of cleanup.toReversed()) await step();
-    cleanup.length = 0;
-  };
-  try {
-    return { ...(await start(options, cleanup)), close };
-  } catch (error) {
-    await close();
-    throw error;
-  }
+  await using started = new AsyncDisposableStack();
+  const running = await start(options, started);
+  const kept = started.move();
+  return { ...running, close: () => kept.disposeAsync() };
 }
 
-async function start(options: AgentOptions, cleanup: (() => Promise<unknown>)[]) {
+async function start(options: AgentOptions, cleanup: AsyncDisposableStack) {
   const directory = resolve(options.directory);
   const log = options.log ?? pino({ level: 'silent' });
   const site = await readSite(directory);
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const lock = await agentLock(join(directory, 'agent.lock'));
-  cleanup.push(() => lock.release());
+  cleanup.defer(() => lock.release());
 
   const coordination = await embeddedCoordination(directory);
-  cleanup.push(() => coordination.close());
+  cleanup.defer(() => coordination.close());
   const drivers = simulatedDrivers(options.clusterUrl);
   const daemon = await Daemon.start({ ...options, directory, site, coordination, drivers, log, now: () => Date.now() });
 
   const bootUrl = `http://${options.host}:${options.bootPort}`;
   const boot = await listen(bootService(daemon.bootSource, bootUrl), options.host, options.bootPort);
-  cleanup.push(() => closed(boot));
+  cleanup.defer(() => closed(boot));
   const token = await consoleToken(directory);
   const console = await listen(consoleApi(daemon, token, log), options.host, options.consolePort);
-  cleanup.push(() => closed(console));
-  cleanup.push(run(daemon, options.checkEveryMs));
+  cleanup.defer(() => closed(console));
+  cleanup.defer(run(daemon, options.checkEveryMs));
   return { consoleUrl: `http://${options.host}:${options.consolePort}/?token=${token}`, bootUrl };
 }
 

@@ -53,20 +53,13 @@ export interface RunningServer {
  * @throws `port-in-use`, `database-start`, `database-missing`, `data-directory`, `config-invalid`
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-  const cleanup: (() => Promise<unknown>)[] = [];
-  const close = async () => {
-    for (const step of cleanup.toReversed()) await step();
-    cleanup.length = 0;
-  };
-  try {
-    return { ...(await start(options, cleanup)), close };
-  } catch (error) {
-    await close();
-    throw error;
-  }
+  await using started = new AsyncDisposableStack();
+  const running = await start(options, started);
+  const kept = started.move();
+  return { ...running, close: () => kept.disposeAsync() };
 }
 
-async function start(options: ServerOptions, cleanup: (() => Promise<unknown>)[]) {
+async function start(options: ServerOptions, cleanup: AsyncDisposableStack) {
   const directory = resolve(options.directory);
   const log = options.log ?? pino({ level: 'silent' });
   const step = options.onStep ?? (() => undefined);
@@ -76,7 +69,7 @@ async function start(options: ServerOptions, cleanup: (() => Promise<unknown>)[]
   step(options.databaseUrl === undefined ? 'starting the embedded PostgreSQL' : 'connecting to PostgreSQL');
   const connection = await databaseConnection(options, directory, cleanup);
   const db = openDatabase(connection);
-  cleanup.push(() => db.destroy());
+  cleanup.defer(() => db.destroy());
   await migrate(db);
 
   const vault = await openVault(directory, options.serverKey);
@@ -92,27 +85,27 @@ async function start(options: ServerOptions, cleanup: (() => Promise<unknown>)[]
   await listen(vendorApi(context, enqueue), options, cleanup);
   const sites = pskServer(feedApi(context), identity => pskOfLicense(context, identity), log);
   await listenNet(sites, options.host, options.feedPort);
-  cleanup.push(() => closed(sites));
+  cleanup.defer(() => closed(sites));
   return { url: `http://${options.host}:${options.port}`, feed, adminTokenPath };
 }
 
-async function databaseConnection(options: ServerOptions, directory: string, cleanup: (() => Promise<unknown>)[]) {
+async function databaseConnection(options: ServerOptions, directory: string, cleanup: AsyncDisposableStack) {
   if (options.databaseUrl !== undefined) return { connectionString: options.databaseUrl };
   const postgres = await startEmbeddedPostgres(join(directory, 'postgres'));
-  cleanup.push(() => postgres.stop());
+  cleanup.defer(() => postgres.stop());
   return postgres.connection;
 }
 
 async function startJobs(
   context: Context,
   backend: { connection: Parameters<typeof openDatabase>[0]; redisUrl: string | undefined },
-  cleanup: (() => Promise<unknown>)[],
+  cleanup: AsyncDisposableStack,
 ) {
   const onError = (error: Error) => context.log.warn({ err: error }, 'job queue');
   const releases = await openQueue<PublishJob>(backend, 'releases', (_, job) => publishRelease(context, job), onError);
-  cleanup.push(() => releases.close());
+  cleanup.defer(() => releases.close());
   const upkeep = await openQueue<object>(backend, 'upkeep', () => renewOnlineRoles(context), onError);
-  cleanup.push(() => upkeep.close());
+  cleanup.defer(() => upkeep.close());
   await upkeep.every(RENEW_EVERY_MS, 'renew-online-roles', {});
   return (job: PublishJob) => releases.add('publish', job);
 }
@@ -126,11 +119,11 @@ async function requireFreePorts({ host, port, feedPort }: ServerOptions): Promis
   }
 }
 
-async function listen(app: ReturnType<typeof vendorApi>, options: ServerOptions, cleanup: (() => Promise<unknown>)[]) {
+async function listen(app: ReturnType<typeof vendorApi>, options: ServerOptions, cleanup: AsyncDisposableStack) {
   const server = await new Promise<Server>((resolve, reject) => {
     const listening = app.listen(options.port, options.host, error => (error ? reject(error) : resolve(listening)));
   });
-  cleanup.push(async () => {
+  cleanup.defer(async () => {
     server.closeIdleConnections();
     await closed(server);
   });

@@ -14,14 +14,14 @@ interface RunFlags {
   readonly cluster: string;
   readonly checkEvery: number;
   readonly rebootTimeout: number;
-  readonly verbose: boolean;
+  readonly verbose?: boolean;
 }
 
 interface ActivateFlags {
   readonly data: string;
   readonly name: string;
   readonly channel?: string;
-  readonly offline: boolean;
+  readonly offline?: boolean;
   readonly rootFingerprint?: string;
 }
 
@@ -34,7 +34,7 @@ export function agentCommand(terminal: () => Terminal): Command {
     .option('--cluster <url>', 'the simulated cluster to drive (rollover simulate)', DEFAULT_CLUSTER)
     .option('--check-every <seconds>', 'how often to look for updates', seconds, 60)
     .option('--reboot-timeout <seconds>', 'how long a node may take to come back', seconds, 900)
-    .option('--verbose', 'log to stderr, as JSON lines', false)
+    .option('--verbose', 'log to stderr, as JSON lines')
     .action(async (flags: RunFlags) => {
       const out = terminal();
       const { startAgent } = await import('../main.ts');
@@ -65,7 +65,7 @@ export function agentCommand(terminal: () => Terminal): Command {
     .description('bind this site to its license (once)')
     .option('--name <name>', 'what people call this site', hostname())
     .option('--channel <name>', 'channel to follow (default: the license’s first)')
-    .option('--offline', 'behind an air gap: ask nothing of the network, now or later', false)
+    .option('--offline', 'behind an air gap: ask nothing of the network, now or later')
     .option('--root-fingerprint <sha256>', 'refuse a file that trusts another root of trust than this')
     .action(async (licenseFile: string, flags: ActivateFlags) => {
       const { activate } = await import('../update/activate.ts');

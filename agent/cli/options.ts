@@ -8,7 +8,7 @@ export const DEFAULT_BOOT_PORT = 8481;
 export const DEFAULT_CLUSTER = 'http://127.0.0.1:8490';
 
 export function defaultAgentDirectory(): string {
-  return process.env['ROLLOVER_AGENT_DATA'] ?? join(homedir(), '.rollover', 'agent');
+  return process.getuid?.() === 0 ? '/var/lib/rollover/agent' : join(homedir(), '.rollover', 'agent');
 }
 
 /** Adds `--data`. */

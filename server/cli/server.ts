@@ -23,7 +23,7 @@ interface Flags {
   readonly port: number;
   readonly feedPort: number;
   readonly publicFeed?: FeedAddress;
-  readonly verbose: boolean;
+  readonly verbose?: boolean;
 }
 
 export function serverCommand(terminal: () => Terminal): Command {
@@ -39,7 +39,7 @@ export function serverCommand(terminal: () => Terminal): Command {
       DEFAULT_FEED_PORT,
     )
     .option('--public-feed <host:port>', 'what license files tell sites to connect to', address)
-    .option('--verbose', 'log to stderr, as JSON lines', false)
+    .option('--verbose', 'log to stderr, as JSON lines')
     .addHelpText('after', ENVIRONMENT_HELP)
     .action(async (flags: Flags) => {
       const out = terminal();

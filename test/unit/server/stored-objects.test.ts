@@ -1,0 +1,49 @@
+// What lies in the service's store is not believed by anybody: a byte that changes there stops a site's update, by name.
+import assert from 'node:assert/strict';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { feedClient } from '../../../agent/update/feed-client.ts';
+import { newSite, type Site } from '../../../agent/update/site.ts';
+import { takeUpdate } from '../../../agent/update/take.ts';
+import { RolloverError } from '../../../signing/index.ts';
+import { startTestService, type TestService } from '../../support/service.ts';
+import { temporary } from '../../support/temporary.ts';
+
+let service: TestService;
+let site: Site;
+before(async () => {
+  service = await startTestService();
+  await service.publish('1.0.0');
+  site = newSite((await service.issue()).file, { name: 'test', connected: true });
+});
+after(() => service.close());
+
+async function take(directory: string) {
+  const source = feedClient(site);
+  try {
+    return await takeUpdate({ directory, site, source, now: new Date() });
+  } finally {
+    source.close();
+  }
+}
+
+test('every object of a release, flipped one by one, is refused and named; untouched, it is taken', async t => {
+  const blobs = join(service.directory, 'data', 'blobs');
+  const names = (await readdir(blobs, { recursive: true })).filter(name => /[0-9a-f]{64}$/.test(name));
+  assert.ok(names.length >= 6, 'issuers, channel, release, manifest and segments');
+  for (const name of names) {
+    const path = join(blobs, name);
+    const good = await readFile(path);
+    const bad = Buffer.from(good);
+    bad[bad.length >> 1] = (bad[bad.length >> 1] as number) ^ 1;
+    await writeFile(path, bad);
+    const error = await take(await temporary(t)).catch(caught => caught);
+    await writeFile(path, good);
+    assert.ok(error instanceof RolloverError, `${name} was taken`);
+    assert.match(error.message, new RegExp(name.split('/').at(-1) as string));
+  }
+  const { release, isNew } = await take(await temporary(t));
+  assert.equal(release.document.version, '1.0.0');
+  assert.ok(isNew);
+});

@@ -90,13 +90,19 @@ export function duration(ms: number): string {
 
 /** Rows under headings, columns padded to their widest cell. */
 export function table(headings: readonly string[], rows: readonly (readonly string[])[]): string {
-  const widths = headings.map((heading, i) => Math.max(heading.length, ...rows.map(row => row[i]?.length ?? 0)));
+  const clean = rows.map(row => row.map(withoutControls));
+  const widths = headings.map((heading, i) => Math.max(heading.length, ...clean.map(row => row[i]?.length ?? 0)));
   const format = (row: readonly string[]) =>
     row
       .map((cell, i) => cell.padEnd(widths[i] ?? 0))
       .join('  ')
       .trimEnd();
-  return [headings, ...rows].map(format).join('\n');
+  return [headings, ...clean].map(format).join('\n');
+}
+
+/** Text from others may hold control sequences that a terminal would obey. */
+export function withoutControls(text: string): string {
+  return text.replace(/\p{Cc}/gu, '\ufffd');
 }
 
 /** Reads a TCP port from the command line. */
@@ -106,9 +112,9 @@ export function parsePort(text: string): number {
   throw new InvalidArgumentError('a port is a number from 1 to 65535.');
 }
 
-/** Resolves when the process is told to stop. */
-export function stopSignal(): Promise<void> {
+/** Resolves when the process is told to stop. Being told twice is not being told to stop in the middle of stopping. */
+export function stopSignal(): Promise<undefined> {
   return new Promise(resolve => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => resolve(undefined));
   });
 }

@@ -14,7 +14,7 @@ import type { Plan } from './model/plan.ts';
 import { checkPlan, planHash } from './plan/check.ts';
 import { makePlan } from './plan/planner.ts';
 import { sendReport, siteReport } from './report.ts';
-import { Executor } from './run/executor.ts';
+import { Executor, failedNodes } from './run/executor.ts';
 import type { Driver } from './sdk/index.ts';
 import type { ReadyRelease } from './update/releases.ts';
 import type { Site } from './update/site.ts';
@@ -23,6 +23,7 @@ import { UpdateWatcher } from './update/watcher.ts';
 export interface DaemonOptions {
   readonly directory: string;
   readonly site: Site;
+  readonly peers: readonly string[];
   readonly coordination: Coordination;
   readonly drivers: readonly Driver[];
   readonly rebootTimeoutMs: number;
@@ -46,9 +47,9 @@ export class Daemon implements ConsoleBackend {
     this.#options = options;
     this.#leadership = leadership;
     this.#executor = executor;
-    const { directory, site, now } = options;
+    const { directory, site, peers, log, now } = options;
     const onChange = () => this.#notify();
-    this.#watcher = new UpdateWatcher({ directory, site, now: () => new Date(now()), onChange });
+    this.#watcher = new UpdateWatcher({ directory, site, peers, log, now: () => new Date(now()), onChange });
   }
 
   /** Becomes the leader and takes up what an earlier one left. */
@@ -67,8 +68,8 @@ export class Daemon implements ConsoleBackend {
     let acted = false;
     try {
       await this.#watcher.look();
-      await this.#adoptFirstRelease();
       this.#inventory = await observe(this.#options.drivers);
+      await this.#adoptRelease(this.#inventory);
       this.#clusterProblem = undefined;
       acted = await this.#executor.tick(this.#inventory);
       this.#proposal = this.#propose(this.#inventory);
@@ -135,12 +136,20 @@ export class Daemon implements ConsoleBackend {
     return this.#executor.get<Installed>('installed');
   }
 
-  /** On the first day nothing runs: the first release that lies ready is what nodes boot. */
-  async #adoptFirstRelease(): Promise<void> {
-    const { newest } = this.#watcher;
-    if (!newest || this.#installed) return;
-    const change: Change = { op: 'put', key: 'installed', value: installedOf(newest) };
-    await this.#executor.record([change], `First release ${newest.document.version}: nodes boot it from now on.`);
+  /**
+   * Without a record of what is installed: what the nodes run, when a release that lies ready is that; on the first day,
+   * when they run nothing, the newest release is what they boot.
+   */
+  async #adoptRelease(inventory: Inventory): Promise<void> {
+    if (this.#installed) return;
+    const running = new Set(inventory.nodes.map(node => node.image).filter(image => image !== ''));
+    const { newest, releases } = this.#watcher;
+    const adopted =
+      running.size === 0 ? newest : releases.find(({ document }) => running.has(document.image?.digest ?? ''));
+    if (!adopted) return;
+    const { version } = adopted.document;
+    const text = running.size === 0 ? `First release ${version}: nodes boot it.` : `The nodes run ${version}.`;
+    await this.#executor.record([{ op: 'put', key: 'installed', value: installedOf(adopted) }], text);
   }
 
   /** The plan for the newest release, when it is newer than what is installed. */
@@ -152,8 +161,9 @@ export class Daemon implements ConsoleBackend {
     if (this.#executor.view().rollover?.status === 'running') return undefined;
     const { version, manifest } = newest.document;
     const target = { version, manifest: manifest.sha256, image: image.digest };
-    const plan = makePlan(inventory, target, this.#options.drivers);
-    return { plan, hash: planHash(plan), objections: [...plan.waitsFor, ...checkPlan(plan, inventory)] };
+    const failed = failedNodes(this.#executor.view().records);
+    const plan = makePlan(inventory, target, this.#options.drivers, failed);
+    return { plan, hash: planHash(plan), objections: [...plan.waitsFor, ...checkPlan(plan, inventory, failed)] };
   }
 
   #notify(): void {

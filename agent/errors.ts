@@ -41,7 +41,7 @@ export const AGENT_ERRORS = {
   'rollover-running': { kind: 'conflict', hint: 'One rollover at a time. Watch it on the console.' },
   'coordination-damaged': {
     kind: 'storage',
-    hint: 'Restore coordination.log from a backup, or move it away: the agent then observes the cluster anew.',
+    hint: 'Check the disk, and restore coordination.log from a backup. Without it nobody knows what was under way.',
   },
   'stale-epoch': { kind: 'cluster', hint: 'Another agent leads now. Nothing is to be done here.' },
   'agent-unreachable': { kind: 'network', hint: 'Start it with `rollover agent`, or name its --data directory.' },

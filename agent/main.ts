@@ -6,13 +6,14 @@ import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Express } from 'express';
 import { type Logger, pino } from 'pino';
+import { filesystemStore } from '../bundles/index.ts';
+import { tryLock } from '../signing/index.ts';
 import { consoleToken } from './api/access.ts';
 import { consoleApi } from './api/console-api.ts';
 import { bootService } from './boot/boot-service.ts';
 import { embeddedCoordination } from './coordination/embedded.ts';
 import { Daemon } from './daemon.ts';
 import { agentError } from './errors.ts';
-import { agentLock } from './io/lock.ts';
 import { simulatedDrivers } from './simulated/ports.ts';
 import { readSite } from './update/site.ts';
 
@@ -23,6 +24,8 @@ export interface AgentOptions {
   readonly bootPort: number;
   /** Address of the simulated cluster. */
   readonly clusterUrl: string;
+  /** Boot services of other agents nearby, from which sealed objects are fetched too. */
+  readonly peers: readonly string[];
   readonly checkEveryMs: number;
   readonly rebootTimeoutMs: number;
   readonly agentVersion: string;
@@ -58,7 +61,8 @@ async function start(options: AgentOptions, cleanup: AsyncDisposableStack) {
   const log = options.log ?? pino({ level: 'silent' });
   const site = await readSite(directory);
   await mkdir(directory, { recursive: true, mode: 0o700 });
-  const lock = await agentLock(join(directory, 'agent.lock'));
+  const lock = await tryLock(join(directory, 'agent.lock'));
+  if (!lock) throw agentError('agent-running', `Another agent uses ${directory}.`);
   cleanup.defer(() => lock.release());
 
   const coordination = await embeddedCoordination(directory);
@@ -66,8 +70,9 @@ async function start(options: AgentOptions, cleanup: AsyncDisposableStack) {
   const drivers = simulatedDrivers(options.clusterUrl);
   const daemon = await Daemon.start({ ...options, directory, site, coordination, drivers, log, now: () => Date.now() });
 
+  const objects = filesystemStore(join(directory, 'objects'));
   const bootUrl = `http://${options.host}:${options.bootPort}`;
-  const boot = await listen(bootService(daemon.bootSource, bootUrl), options.host, options.bootPort);
+  const boot = await listen(bootService(daemon.bootSource, objects, bootUrl), options.host, options.bootPort);
   cleanup.defer(() => closed(boot));
   const token = await consoleToken(directory);
   const console = await listen(consoleApi(daemon, token, log), options.host, options.consolePort);

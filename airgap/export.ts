@@ -2,6 +2,7 @@
 // accepted once already; what is on the medium from an earlier export is not copied again.
 import { rm } from 'node:fs/promises';
 import {
+  Bounded,
   type BundleSource,
   channelDocumentSchema,
   filesystemStore,
@@ -96,26 +97,29 @@ async function newestRelease(repository: Repository, product: string, channel: s
   return parseDocument(releaseDocumentSchema, signed.bytes, 'release document');
 }
 
+/** What is there already is read, not believed: a stick that was damaged is repaired by exporting to it again. */
 async function copyObjects(
   options: ExportOptions,
   objects: readonly { readonly name: string; readonly size: number }[],
 ) {
   const store = filesystemStore(mediaPaths.objects(options.directory));
+  const copying = new Bounded(PARALLEL);
   const bytes = objects.reduce((sum, object) => sum + object.size, 0);
   let doneBytes = 0;
   let writtenBytes = 0;
-  const queue = objects.values();
-  const worker = async () => {
-    for (const { name, size } of queue) {
-      if ((await store.size(name)) !== size) {
+  for (const { name, size } of objects) {
+    await copying.start(async () => {
+      const known = await store.get(name).catch(() => undefined);
+      if (!known) {
         await store.put(name, await options.source.object(name, size));
         writtenBytes += size;
       }
       doneBytes += size;
       options.onProgress?.(doneBytes, bytes);
-    }
-  };
-  await Promise.all(Array.from({ length: PARALLEL }, worker));
+    });
+  }
+  await copying.drain();
+  await store.flush();
   return { bytes, writtenBytes };
 }
 

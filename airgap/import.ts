@@ -1,18 +1,13 @@
 // Reads a medium: the same questions that a site asks the service, answered from files. It believes nothing and decides
 // nothing; whoever asks verifies.
-import { open, stat } from 'node:fs/promises';
-import { type BundleSource, filesystemStore, parseDocument } from '../bundles/index.ts';
-import {
-  LIMITS,
-  type MetadataSource,
-  readFileIfAny,
-  signingError,
-  trustRoot,
-  updateRoot,
-  wrapSchema,
-} from '../signing/index.ts';
+import { stat } from 'node:fs/promises';
+import { type BundleSource, bundleError, parseDocument } from '../bundles/index.ts';
+import { LIMITS, type MetadataSource, readBounded, trustRoot, updateRoot, wrapSchema } from '../signing/index.ts';
 import { airgapError } from './errors.ts';
 import { decodeIndex, type MediaIndex, mediaPaths } from './layout.ts';
+
+const INDEX_BYTES = 64 * 1024;
+const WRAP_BYTES = 64 * 1024;
 
 export interface Media {
   readonly index: MediaIndex;
@@ -28,7 +23,7 @@ export async function openMedia(directory: string): Promise<Media> {
   if (!(await stat(directory).catch(() => undefined))?.isDirectory()) {
     throw airgapError('media-missing', `There is no folder ${directory}.`);
   }
-  const bytes = await readFileIfAny(mediaPaths.index(directory));
+  const bytes = await readBounded(mediaPaths.index(directory), INDEX_BYTES);
   if (!bytes) {
     const started = await stat(mediaPaths.metadata(directory, '')).catch(() => undefined);
     if (started) throw airgapError('media-incomplete', `The export to ${directory} was not finished.`);
@@ -44,12 +39,13 @@ async function requireRootChain(source: MetadataSource): Promise<void> {
   const first = await source.metadata('1.root.json', LIMITS.rootBytes);
   if (!first) throw airgapError('media-incomplete', 'The stick lacks the first root of trust.');
   let state = trustRoot(first);
-  for (;;) {
+  for (let turn = 0; turn < LIMITS.rootRotations; turn++) {
     const name = `${state.root.content.version + 1}.root.json`;
     const next = await source.metadata(name, LIMITS.rootBytes);
     if (!next) return;
     state = updateRoot(state, next);
   }
+  throw airgapError('media-format', `The stick carries more than ${LIMITS.rootRotations} roots.`);
 }
 
 /** The medium is for this site, or it is said at once whose it is. @throws `media-foreign` */
@@ -65,35 +61,21 @@ export function requireMediaFor(
 }
 
 function mediaSource(directory: string): MetadataSource & BundleSource {
-  const objects = filesystemStore(mediaPaths.objects(directory));
   return {
     name: `stick ${directory}`,
-    metadata: (name, maxBytes) => readAtMost(mediaPaths.metadata(directory, name), maxBytes),
-    target: (_path, sha256, maxBytes) => readAtMost(mediaPaths.target(directory, sha256), maxBytes),
-    object: digest => objects.get(digest),
+    metadata: (name, maxBytes) => readBounded(mediaPaths.metadata(directory, name), maxBytes),
+    target: (_path, sha256, maxBytes) => readBounded(mediaPaths.target(directory, sha256), maxBytes),
+    async object(digest, maxBytes) {
+      const bytes = await readBounded(mediaPaths.object(directory, digest), maxBytes);
+      if (bytes) return bytes;
+      throw bundleError('object-missing', `The stick lacks the object ${digest}.`);
+    },
     async wrap(_license, manifest) {
-      const bytes = await readFileIfAny(mediaPaths.wrap(directory, manifest));
+      const bytes = await readBounded(mediaPaths.wrap(directory, manifest), WRAP_BYTES);
       if (!bytes) throw airgapError('media-incomplete', `The stick lacks the key of release ${manifest.slice(0, 12)}.`);
       return parseDocument(wrapSchema, bytes, `wrapped key of release ${manifest.slice(0, 12)}`);
     },
   };
-}
-
-/** A file on a stick may be anything: it is measured before it is read. */
-async function readAtMost(path: string, maxBytes: number): Promise<Buffer | undefined> {
-  const file = await open(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined;
-    throw error;
-  });
-  if (!file) return undefined;
-  try {
-    const { size } = await file.stat();
-    if (size > maxBytes)
-      throw signingError('metadata-too-large', `${path} has ${size} bytes; ${maxBytes} are allowed.`);
-    return await file.readFile();
-  } finally {
-    await file.close();
-  }
 }
 
 function parseIndex(bytes: Buffer, directory: string): MediaIndex {

@@ -28,6 +28,7 @@ export const mediaPaths = {
   metadata: (directory: string, name: string) => join(directory, 'metadata', name),
   target: (directory: string, sha256: string) => join(directory, 'targets', sha256),
   objects: (directory: string) => join(directory, 'objects'),
+  object: (directory: string, digest: string) => join(directory, 'objects', digest.slice(0, 2), digest),
   wrap: (directory: string, manifest: string) => join(directory, 'wraps', `${manifest}.json`),
 } as const;
 

@@ -2,6 +2,15 @@
 // The file is a secret: who has it can open what the license is entitled to.
 import { z } from 'zod';
 
+/** Text that is shown to people: no control characters, which a terminal would obey. */
+export function plainText(most: number) {
+  return z
+    .string()
+    .min(1)
+    .max(most)
+    .regex(/^\P{Cc}*$/u, 'no control characters');
+}
+
 const base64url = z.string().regex(/^[A-Za-z0-9_-]+$/);
 
 /** Where a site reaches the service: a TCP port that speaks TLS 1.3 with the license's pre-shared key. */
@@ -28,7 +37,7 @@ export const siteIdSchema = z.string().regex(/^site-[0-9a-f]{16}$/);
 /** Site to service, once: this site uses the license from now on. Repeating it with the same site changes nothing. */
 export const activationRequestSchema = z.strictObject({
   site: siteIdSchema,
-  name: z.string().min(1).max(128),
+  name: plainText(128),
   /** The site's signing key: 32 bytes of hex. Its reports are checked against it. */
   publicKey: z.string().regex(/^[0-9a-f]{64}$/),
 });
@@ -43,10 +52,10 @@ export type ActivationResponse = z.infer<typeof activationResponseSchema>;
 export const siteReportSchema = z.strictObject({
   site: siteIdSchema,
   at: z.iso.datetime(),
-  agentVersion: z.string().max(64),
-  installed: z.string().max(128).optional(),
-  available: z.string().max(128).optional(),
-  nodes: z.record(z.string().max(64), z.int().nonnegative()),
+  agentVersion: plainText(64),
+  installed: plainText(128).optional(),
+  available: plainText(128).optional(),
+  nodes: z.record(plainText(64), z.int().nonnegative()),
   rollover: z.enum(['none', 'running', 'blocked', 'completed']),
 });
 

@@ -7,6 +7,7 @@ export const BUNDLE_ERRORS = {
     hint: 'Correct release.yaml. `rollover release publish --help` shows an example.',
   },
   'directory-missing': { kind: 'input', hint: 'Correct the path in release.yaml, or build the directory first.' },
+  'archive-unreadable': { kind: 'input', hint: 'Use a tar archive, compressed or not, whose names stay inside it.' },
   'directory-unreadable': { kind: 'input', hint: 'Give your user read access to it, then publish again.' },
   'entry-unsupported': {
     kind: 'input',
@@ -16,6 +17,11 @@ export const BUNDLE_ERRORS = {
     kind: 'input',
     hint: 'Make the link relative and inside its directory, or set `rootfs: true` for a root file system.',
   },
+  'xattr-tool-missing': {
+    kind: 'usage',
+    hint: 'Install the package attr (apt-get install attr), or leave `xattrs` out of release.yaml.',
+  },
+  'xattr-refused': { kind: 'storage', hint: 'Use a file system with extended attributes, and run as root.' },
   'entry-changed': {
     kind: 'input',
     hint: 'Something writes to the directory while it is packed. Stop that, then publish again.',

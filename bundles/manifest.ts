@@ -1,16 +1,30 @@
-// The manifest of a release: trees, chunks and segment keys, as bytes (FORMAT.md, "Manifest").
-// Tables of fixed records stay bytes in memory: a file of 64 GiB has a million chunks.
+// The manifest of a release: trees, chunks and segment keys, as bytes (FORMAT.md, "Manifest"). It stays bytes in memory and
+// is decoded record by record: a file of 64 GiB has a million chunks.
 import { z } from 'zod';
+import { ByteReader, ByteWriter } from './bytes.ts';
 import { bundleError } from './errors.ts';
 
 const MAGIC = Buffer.from('RLVRTREE');
 const SEGMENT_RECORD = 32 + 32 + 4 + 4;
-const CHUNK_RECORD = 32 + 4 + 4 + 4;
-const ENTRY_FIXED = 1 + 2 + 4 + 4 + 8 + 2;
+const CHUNK_RECORD = 4 + 4 + 4;
 const TYPES = ['directory', 'file', 'symlink', 'hardlink'] as const;
+const SPARSE = 1;
+const HAS_XATTRS = 2;
 
 /** Counts are bounded before anything is allocated for them. */
-const MOST = { headBytes: 1024 * 1024, entries: 8_000_000, segments: 4_000_000, chunks: 16_000_000 } as const;
+const MOST = {
+  headBytes: 1024 * 1024,
+  entries: 8_000_000,
+  segments: 4_000_000,
+  chunks: 16_000_000,
+  xattrs: 64,
+} as const;
+
+/** An extended attribute, as `getxattr(2)` gives it. */
+export interface Xattr {
+  readonly name: string;
+  readonly value: Buffer;
+}
 
 interface EntryCommon {
   /** Path below the component's directory, `/`-separated bytes; names need not be UTF-8. */
@@ -21,17 +35,21 @@ interface EntryCommon {
   readonly gid: number;
   /** Seconds since 1970. */
   readonly mtime: number;
+  readonly xattrs: readonly Xattr[];
 }
 
-export type Entry =
-  | (EntryCommon & { readonly type: 'directory' })
-  | (EntryCommon & {
-      readonly type: 'file';
-      readonly size: number;
-      readonly firstChunk: number;
-      readonly chunkCount: number;
-    })
-  | (EntryCommon & { readonly type: 'symlink' | 'hardlink'; readonly target: Buffer });
+export type DirectoryEntry = EntryCommon & { readonly type: 'directory' };
+export type LinkEntry = EntryCommon & { readonly type: 'symlink' | 'hardlink'; readonly target: Buffer };
+export type FileEntry = EntryCommon & {
+  readonly type: 'file';
+  readonly size: number;
+  /** Number of its first chunk. Files have their chunks one after the other, in the order of the entries. */
+  readonly firstChunk: number;
+  readonly chunkCount: number;
+  /** Blocks of zeros were holes, and become holes again. */
+  readonly sparse: boolean;
+};
+export type Entry = DirectoryEntry | LinkEntry | FileEntry;
 
 /** A reference to a sealed segment and the key that opens it. */
 export interface Segment {
@@ -43,16 +61,22 @@ export interface Segment {
 
 /** Where a chunk lies: `length` bytes at `offset` of the plaintext of segment number `segment`. */
 export interface Chunk {
-  readonly digest: Buffer;
   readonly segment: number;
   readonly offset: number;
   readonly length: number;
 }
 
+/** A read-only sequence that decodes its records on demand. */
+export interface Table<T> extends Iterable<T> {
+  readonly length: number;
+  at(index: number): T;
+}
+
 export interface ManifestComponent {
   readonly name: string;
   readonly rootfs: boolean;
-  readonly entries: readonly Entry[];
+  /** Decoded anew at every pass. */
+  readonly entries: Iterable<Entry>;
 }
 
 export interface Manifest {
@@ -63,15 +87,9 @@ export interface Manifest {
   readonly chunks: Table<Chunk>;
 }
 
-/** A read-only sequence that decodes its records on demand. */
-export interface Table<T> extends Iterable<T> {
-  readonly length: number;
-  at(index: number): T;
-}
-
 const headSchema = z.strictObject({
-  product: z.string(),
-  version: z.string(),
+  product: z.string().max(64),
+  version: z.string().max(128),
   segments: z.int().min(0).max(MOST.segments),
   chunks: z.int().min(0).max(MOST.chunks),
   components: z
@@ -85,26 +103,51 @@ const headSchema = z.strictObject({
     .max(64),
 });
 
+/** Entries of one component, encoded as they are found. */
+export class EntryList {
+  readonly #writer = new ByteWriter();
+  length = 0;
+
+  add(entry: Entry): void {
+    encodeEntry(this.#writer, entry);
+    this.length++;
+  }
+
+  bytes(): Buffer {
+    return this.#writer.bytes();
+  }
+}
+
+export interface ManifestParts {
+  readonly product: string;
+  readonly version: string;
+  readonly components: readonly { readonly name: string; readonly rootfs: boolean; readonly entries: EntryList }[];
+  readonly segments: readonly Segment[];
+  readonly chunks: Table<Chunk>;
+}
+
 /** Manifest to bytes. The same manifest gives the same bytes. */
-export function encodeManifest(manifest: Manifest): Buffer {
+export function encodeManifest({ product, version, components, segments, chunks }: ManifestParts): Buffer {
   const head = Buffer.from(
     JSON.stringify({
-      product: manifest.product,
-      version: manifest.version,
-      segments: manifest.segments.length,
-      chunks: manifest.chunks.length,
-      components: manifest.components.map(c => ({ name: c.name, rootfs: c.rootfs, entries: c.entries.length })),
+      product,
+      version,
+      segments: segments.length,
+      chunks: chunks.length,
+      components: components.map(c => ({ name: c.name, rootfs: c.rootfs, entries: c.entries.length })),
     }),
   );
-  const prefix = Buffer.alloc(MAGIC.length + 4);
-  MAGIC.copy(prefix);
-  prefix.writeUInt32BE(head.length, MAGIC.length);
-  const entries = manifest.components.flatMap(component => component.entries.map(encodeEntry));
-  return Buffer.concat([prefix, head, encodeSegments(manifest.segments), encodeChunks(manifest.chunks), ...entries]);
+  const writer = new ByteWriter();
+  writer.raw(MAGIC).u32(head.length).raw(head);
+  for (const { name, key, sealedSize, plainSize } of segments) {
+    writer.raw(Buffer.from(name, 'hex')).raw(key).u32(sealedSize).u32(plainSize);
+  }
+  for (const { segment, offset, length } of chunks) writer.u32(segment).u32(offset).u32(length);
+  return Buffer.concat([writer.bytes(), ...components.map(component => component.entries.bytes())]);
 }
 
 /**
- * Bytes to manifest; every count, reference and length is checked.
+ * Bytes to manifest; every count, reference and length is checked, and every entry is decoded once.
  *
  * @throws `manifest-corrupt`
  */
@@ -118,106 +161,101 @@ export function decodeManifest(bytes: Buffer): Manifest {
 }
 
 function decode(bytes: Buffer): Manifest {
-  const reader = new Reader(bytes);
-  if (!reader.take(MAGIC.length).equals(MAGIC)) throw new Error('it does not start as a manifest');
+  const reader = new ByteReader(bytes);
+  if (!reader.raw(MAGIC.length).equals(MAGIC)) throw new Error('it does not start as a manifest');
   const headLength = reader.u32();
   if (headLength > MOST.headBytes) throw new Error('its head is too long');
-  const head = headSchema.parse(JSON.parse(reader.take(headLength).toString('utf8')));
-  const segments = segmentTable(reader.take(head.segments * SEGMENT_RECORD));
-  const chunks = chunkTable(reader.take(head.chunks * CHUNK_RECORD));
+  const head = headSchema.parse(JSON.parse(reader.raw(headLength).toString('utf8')));
+  const segments = segmentTable(reader.raw(head.segments * SEGMENT_RECORD));
+  const chunks = chunkTable(reader.raw(head.chunks * CHUNK_RECORD));
   requireChunksInside(segments, chunks);
-  const components = head.components.map(({ name, rootfs, entries }) => ({
-    name,
-    rootfs,
-    entries: Array.from({ length: entries }, () => decodeEntry(reader, chunks)),
-  }));
+  let firstChunk = 0;
+  const components = head.components.map(({ name, rootfs, entries }) => {
+    const start = { offset: reader.offset, chunk: firstChunk };
+    for (let i = 0; i < entries; i++) firstChunk = requireFileSize(decodeEntry(reader, firstChunk), firstChunk, chunks);
+    return { name, rootfs, entries: entryRange(bytes.subarray(start.offset, reader.offset), start.chunk) };
+  });
+  if (firstChunk !== chunks.length) throw new Error('it has chunks that no file has');
   reader.requireEnd();
   return { product: head.product, version: head.version, components, segments, chunks };
 }
 
-function encodeSegments(segments: Table<Segment>): Buffer {
-  const bytes = Buffer.alloc(segments.length * SEGMENT_RECORD);
-  let o = 0;
-  for (const { name, key, sealedSize, plainSize } of segments) {
-    o += bytes.write(name, o, 'hex');
-    o += key.copy(bytes, o);
-    o = bytes.writeUInt32BE(sealedSize, o);
-    o = bytes.writeUInt32BE(plainSize, o);
+function entryRange(bytes: Buffer, firstChunk: number): Iterable<Entry> {
+  return {
+    *[Symbol.iterator]() {
+      const reader = new ByteReader(bytes);
+      for (let chunk = firstChunk; !reader.atEnd; ) {
+        const entry = decodeEntry(reader, chunk);
+        if (entry.type === 'file') chunk += entry.chunkCount;
+        yield entry;
+      }
+    },
+  };
+}
+
+function encodeEntry(writer: ByteWriter, entry: Entry): void {
+  const flags = (entry.type === 'file' && entry.sparse ? SPARSE : 0) | (entry.xattrs.length > 0 ? HAS_XATTRS : 0);
+  writer.u8(TYPES.indexOf(entry.type)).u8(flags).u16(entry.mode).u32(entry.uid).u32(entry.gid).i64(entry.mtime);
+  writer.u16(entry.path.length).raw(entry.path);
+  if (entry.xattrs.length > 0) writer.u16(entry.xattrs.length);
+  for (const { name, value } of entry.xattrs) {
+    const bytes = Buffer.from(name, 'utf8');
+    writer.u8(bytes.length).raw(bytes).u32(value.length).raw(value);
   }
-  return bytes;
+  if (entry.type === 'file') writer.u64(entry.size).u32(entry.chunkCount);
+  else if (entry.type !== 'directory') writer.u16(entry.target.length).raw(entry.target);
 }
 
-function encodeChunks(chunks: Table<Chunk>): Buffer {
-  const bytes = Buffer.alloc(chunks.length * CHUNK_RECORD);
-  let o = 0;
-  for (const { digest, segment, offset, length } of chunks) {
-    o += digest.copy(bytes, o);
-    o = bytes.writeUInt32BE(segment, o);
-    o = bytes.writeUInt32BE(offset, o);
-    o = bytes.writeUInt32BE(length, o);
-  }
-  return bytes;
-}
-
-function encodeEntry(entry: Entry): Buffer {
-  const fixed = Buffer.alloc(ENTRY_FIXED);
-  let o = fixed.writeUInt8(TYPES.indexOf(entry.type));
-  o = fixed.writeUInt16BE(entry.mode, o);
-  o = fixed.writeUInt32BE(entry.uid, o);
-  o = fixed.writeUInt32BE(entry.gid, o);
-  o = fixed.writeBigInt64BE(BigInt(entry.mtime), o);
-  fixed.writeUInt16BE(entry.path.length, o);
-  return Buffer.concat([fixed, entry.path, encodeTail(entry)]);
-}
-
-function encodeTail(entry: Entry): Buffer {
-  if (entry.type === 'directory') return Buffer.alloc(0);
-  if (entry.type === 'file') {
-    const tail = Buffer.alloc(16);
-    tail.writeBigUInt64BE(BigInt(entry.size), 0);
-    tail.writeUInt32BE(entry.firstChunk, 8);
-    tail.writeUInt32BE(entry.chunkCount, 12);
-    return tail;
-  }
-  const length = Buffer.alloc(2);
-  length.writeUInt16BE(entry.target.length);
-  return Buffer.concat([length, entry.target]);
-}
-
-function decodeEntry(reader: Reader, chunks: Table<Chunk>): Entry {
+function decodeEntry(reader: ByteReader, firstChunk: number): Entry {
   const type = TYPES[reader.u8()];
+  const flags = reader.u8();
   const mode = reader.u16();
-  const common = { mode, uid: reader.u32(), gid: reader.u32(), mtime: reader.i64(), path: reader.take(reader.u16()) };
   if (mode > 0o7777) throw new Error('a mode is out of range');
+  if (flags > (SPARSE | HAS_XATTRS)) throw new Error('an entry has an unknown flag');
+  const owner = { uid: reader.u32(), gid: reader.u32(), mtime: reader.i64() };
+  const path = reader.raw(reader.u16());
+  const common = { path, mode, ...owner, xattrs: flags & HAS_XATTRS ? decodeXattrs(reader) : [] };
+  const sparse = (flags & SPARSE) !== 0;
+  if (sparse && type !== 'file') throw new Error('only files are sparse');
   switch (type) {
     case 'directory':
       return { type, ...common };
-    case 'file': {
-      const file = { type, ...common, size: reader.u64(), firstChunk: reader.u32(), chunkCount: reader.u32() };
-      requireFileSize(file, chunks);
-      return file;
-    }
+    case 'file':
+      return { type, ...common, sparse, size: reader.u64(), firstChunk, chunkCount: reader.u32() };
     case 'symlink':
     case 'hardlink':
-      return { type, ...common, target: reader.take(reader.u16()) };
+      return { type, ...common, target: reader.raw(reader.u16()) };
     default:
       throw new Error('an entry has an unknown type');
   }
 }
 
-/** The chunks of a file add up to its size: what is written is bounded by what was declared. */
-function requireFileSize(file: Extract<Entry, { type: 'file' }>, chunks: Table<Chunk>): void {
-  if (file.firstChunk + file.chunkCount > chunks.length) throw new Error('a file points past the chunk table');
+function decodeXattrs(reader: ByteReader): readonly Xattr[] {
+  const count = reader.u16();
+  if (count === 0 || count > MOST.xattrs) throw new Error('an entry has an odd number of attributes');
+  return Array.from({ length: count }, () => {
+    const name = reader.raw(reader.u8()).toString('utf8');
+    return { name, value: reader.raw(reader.u32()) };
+  });
+}
+
+/** The chunks of a file add up to its size: what is written is bounded by what was declared. Returns the next free chunk. */
+function requireFileSize(entry: Entry, firstChunk: number, chunks: Table<Chunk>): number {
+  if (entry.type !== 'file') return firstChunk;
+  const next = firstChunk + entry.chunkCount;
+  if (next > chunks.length) throw new Error('a file points past the chunk table');
   let size = 0;
-  for (let i = 0; i < file.chunkCount; i++) size += chunks.at(file.firstChunk + i).length;
-  if (size !== file.size) throw new Error('the chunks of a file do not add up to its size');
+  for (let i = firstChunk; i < next; i++) size += chunks.at(i).length;
+  if (size !== entry.size) throw new Error('the chunks of a file do not add up to its size');
+  return next;
 }
 
 function requireChunksInside(segments: Table<Segment>, chunks: Table<Chunk>): void {
-  for (const chunk of chunks) {
-    if (chunk.segment >= segments.length) throw new Error('a chunk points past the segment table');
-    if (chunk.offset + chunk.length > segments.at(chunk.segment).plainSize)
-      throw new Error('a chunk leaves its segment');
+  const sizes = Array.from(segments, segment => segment.plainSize);
+  for (const { segment, offset, length } of chunks) {
+    if (segment >= sizes.length) throw new Error('a chunk points past the segment table');
+    if (length === 0) throw new Error('a chunk is empty');
+    if (offset + length > (sizes[segment] as number)) throw new Error('a chunk leaves its segment');
   }
 }
 
@@ -236,16 +274,12 @@ function segmentTable(bytes: Buffer): Table<Segment> {
 function chunkTable(bytes: Buffer): Table<Chunk> {
   return table(bytes.length / CHUNK_RECORD, index => {
     const o = index * CHUNK_RECORD;
-    return {
-      digest: bytes.subarray(o, o + 32),
-      segment: bytes.readUInt32BE(o + 32),
-      offset: bytes.readUInt32BE(o + 36),
-      length: bytes.readUInt32BE(o + 40),
-    };
+    return { segment: bytes.readUInt32BE(o), offset: bytes.readUInt32BE(o + 4), length: bytes.readUInt32BE(o + 8) };
   });
 }
 
-function table<T>(length: number, read: (index: number) => T): Table<T> {
+/** A table that reads its records by a function. */
+export function table<T>(length: number, read: (index: number) => T): Table<T> {
   return {
     length,
     at(index) {
@@ -256,38 +290,4 @@ function table<T>(length: number, read: (index: number) => T): Table<T> {
       for (let i = 0; i < length; i++) yield read(i);
     },
   };
-}
-
-/** Reads big-endian fields in order and refuses to go past the end. */
-class Reader {
-  readonly #bytes: Buffer;
-  #offset = 0;
-
-  constructor(bytes: Buffer) {
-    this.#bytes = bytes;
-  }
-
-  take(length: number): Buffer {
-    const end = this.#offset + length;
-    if (end > this.#bytes.length) throw new Error('it is cut off');
-    const part = this.#bytes.subarray(this.#offset, end);
-    this.#offset = end;
-    return part;
-  }
-
-  u8 = () => this.take(1).readUInt8();
-  u16 = () => this.take(2).readUInt16BE();
-  u32 = () => this.take(4).readUInt32BE();
-  u64 = () => safe(this.take(8).readBigUInt64BE());
-  i64 = () => safe(this.take(8).readBigInt64BE());
-
-  requireEnd(): void {
-    if (this.#offset !== this.#bytes.length) throw new Error('something follows its end');
-  }
-}
-
-function safe(value: bigint): number {
-  const number = Number(value);
-  if (!Number.isSafeInteger(number)) throw new Error('a number is out of range');
-  return number;
 }

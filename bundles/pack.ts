@@ -1,22 +1,33 @@
-// Packs directories into sealed segments and a sealed manifest. Streaming: memory does not grow with the release.
-// Chunks that an earlier release of the product already has are referenced where they are, not packed again.
-import { createHash, type Hash } from 'node:crypto';
-import { type FileHandle, open } from 'node:fs/promises';
-import { sha256 } from '../signing/index.ts';
-import { CHUNK, cut } from './chunker.ts';
-import { bundleError } from './errors.ts';
-import {
-  type Chunk,
-  type Entry,
-  encodeManifest,
-  type Manifest,
-  type ManifestComponent,
-  type Segment,
-} from './manifest.ts';
-import { LIMITS, type Sealed, sealManifest, sealSegment } from './seal.ts';
-import { type FoundEntry, scanTree } from './tree.ts';
+// Packs directories into sealed segments, a sealed manifest and a sealed index of chunk digests. Workers read, hash, compress
+// and seal; this file decides, in one order, so that the same input gives the same bytes however many cores there are.
+// Streaming: memory does not grow with the release, but for 44 bytes a chunk and the entries.
+import { createHash } from 'node:crypto';
+import { lstatSync } from 'node:fs';
+import { join } from 'node:path';
+import { Bounded } from './bounded.ts';
+import { ChunkTable } from './chunk-table.ts';
+import { type DirectoryEntry, EntryList, encodeManifest, type LinkEntry, type Segment, table } from './manifest.ts';
+import { KnownChunks, type PackBase } from './pack-base.ts';
+import { LIMITS, type Sealed, sealIndex, sealManifest } from './seal.ts';
+import { type FoundEntry, type FoundFile, scanTree, type TreeOptions } from './tree.ts';
+import { type FileRange, type ScanResult, scanJob } from './workers/jobs.ts';
+import { type WorkerPool, workerPool } from './workers/pool.ts';
 
-const READ_BYTES = 4 * 1024 * 1024;
+/** A file is cut anew at every span: large files are hashed by several workers, and answers stay small. */
+const SPAN_BYTES = 16 * 1024 * 1024;
+/** Ranges given to a worker at once: enough to make asking cheap, few enough to keep all of them busy. */
+const BATCH = { bytes: 4 * 1024 * 1024, pieces: 512 } as const;
+/** A batch may be carried past its size by its last range. */
+const BATCH_ROOM = BATCH.bytes + SPAN_BYTES;
+/** Batches scanned ahead, and segments sealed at once, a worker: it never waits for the next one. */
+const AHEAD = 2;
+
+export interface PackComponent extends TreeOptions {
+  readonly name: string;
+  readonly directory: string;
+  /** Paths whose whole-file digest is wanted, such as the kernel; a second reading of each. */
+  readonly digests: readonly string[];
+}
 
 export interface PackInput {
   readonly product: string;
@@ -26,19 +37,13 @@ export interface PackInput {
   readonly components: readonly PackComponent[];
   /** Later file times are written as this one (seconds since 1970), so that a rebuilt tree packs to the same bytes. */
   readonly latestMtime?: number;
-  /** Manifests of earlier releases whose segments may be used again. */
-  readonly base: readonly Manifest[];
+  /** Earlier releases whose segments may be used again. */
+  readonly base: readonly PackBase[];
   /** Stores a new segment. Awaited, so that a slow store slows the packing instead of filling memory. */
-  put(segment: Sealed): Promise<void>;
+  put(segment: { readonly name: string; readonly bytes: Uint8Array }): Promise<void>;
   onProgress?(progress: PackProgress): void;
-}
-
-export interface PackComponent {
-  readonly name: string;
-  readonly directory: string;
-  readonly rootfs: boolean;
-  /** Paths whose whole-file digest is wanted, such as the kernel; a second pass of SHA-256 over each. */
-  readonly digests: readonly string[];
+  /** Threads to use; all cores by default. */
+  readonly threads?: number;
 }
 
 export interface FileDigest {
@@ -54,6 +59,10 @@ export interface PackProgress {
 export interface PackedRelease {
   /** Its `key` is the content key of the release. */
   readonly manifest: Sealed;
+  /** For the vendor's next packing only; sealed under the content key. */
+  readonly index: { readonly name: string; readonly bytes: Buffer };
+  /** SHA-256 over what the trees hold, however it was packed. */
+  readonly content: string;
   readonly files: number;
   readonly plainBytes: number;
   readonly segments: number;
@@ -68,188 +77,241 @@ export interface PackedRelease {
 /**
  * Packs a release.
  *
- * @throws `directory-missing`, `directory-unreadable`, `entry-unsupported`, `link-outside`, `entry-changed`
+ * @throws `directory-missing`, `directory-unreadable`, `entry-unsupported`, `link-outside`, `entry-changed`,
+ * `xattr-tool-missing`, and what `put` throws
  */
 export async function packRelease(input: PackInput): Promise<PackedRelease> {
-  const packer = new Packer(input);
-  const components: ManifestComponent[] = [];
-  for (const component of input.components) {
-    const { name, directory, rootfs } = component;
-    const entries: Entry[] = [];
-    for await (const found of scanTree(directory, rootfs)) entries.push(await packer.entry(component, found));
-    components.push({ name, rootfs, entries });
+  const pool = workerPool(input.threads);
+  try {
+    const packer = new Packer(input, pool);
+    const components = [];
+    for (const component of input.components) {
+      components.push({ name: component.name, rootfs: component.rootfs, entries: await packer.component(component) });
+    }
+    await packer.finish();
+    const { chunks, segments } = packer;
+    const { product, version, productKey } = input;
+    const places = table(chunks.length, index => chunks.placeAt(index));
+    const encoded = encodeManifest({ product, version, components, segments, chunks: places });
+    const manifest = sealManifest(productKey, encoded);
+    return {
+      manifest,
+      index: sealIndex(manifest.key, chunks.digests()),
+      content: contentDigest(components, chunks),
+      files: packer.files,
+      plainBytes: packer.plainBytes,
+      segments: segments.length,
+      sealedBytes: segments.reduce((sum, segment) => sum + segment.sealedSize, 0),
+      newBytes: packer.newBytes,
+      digests: await fileDigests(input, pool),
+    };
+  } finally {
+    await pool.close();
   }
-  await packer.flush();
-  const { product, version } = input;
-  const manifest = { product, version, components, segments: packer.segments, chunks: packer.chunks };
-  return {
-    manifest: sealManifest(input.productKey, encodeManifest({ ...manifest, ...tables(packer) })),
-    files: packer.files,
-    plainBytes: packer.plainBytes,
-    segments: packer.segments.length,
-    sealedBytes: packer.segments.reduce((sum, segment) => sum + segment.sealedSize, 0),
-    newBytes: packer.newBytes,
-    digests: packer.digests,
-  };
 }
 
+function contentDigest(components: readonly { name: string; entries: EntryList }[], chunks: ChunkTable): string {
+  const hash = createHash('sha256');
+  for (const { name, entries } of components) hash.update(`${name}\0`).update(entries.bytes());
+  return hash.update(chunks.digests()).digest('hex');
+}
+
+/** A piece of the tree in its order: an entry as it is, or a span of a file. An empty file has no range. */
+type Piece =
+  | { readonly entry: DirectoryEntry | LinkEntry }
+  | { readonly file: FoundFile; readonly range: FileRange | undefined; readonly last: boolean };
+
 class Packer {
-  readonly segments: Segment[] = [];
-  readonly chunks: Chunk[] = [];
-  readonly digests = new Map<string, FileDigest>();
+  readonly chunks = new ChunkTable();
   files = 0;
   plainBytes = 0;
   newBytes = 0;
 
   readonly #input: PackInput;
+  readonly #pool: WorkerPool;
   readonly #known: KnownChunks;
-  /** Chunks of the segment being filled, and their places in `chunks`. */
-  #open: { bytes: Buffer[]; size: number; places: number[] } = { bytes: [], size: 0, places: [] };
-  /** Chunk digest to its place, for chunks of this release. */
-  readonly #seen = new Map<string, Omit<Chunk, 'digest'>>();
+  /** A segment has its number from its first chunk on, and its name when it has been sealed. */
+  readonly #segments: (Segment | undefined)[] = [];
   /** Base segment to its number in this release. */
   readonly #reused = new Map<string, number>();
+  readonly #sealing: Bounded;
+  #open: { readonly number: number; readonly plain: ArrayBuffer; bytes: number } | undefined;
+  readonly #plains = new BufferPool(LIMITS.segmentPlainBytes);
+  readonly #batches = new BufferPool(BATCH_ROOM);
 
-  constructor(input: PackInput) {
+  constructor(input: PackInput, pool: WorkerPool) {
     this.#input = input;
+    this.#pool = pool;
     this.#known = new KnownChunks(input.base);
+    this.#sealing = new Bounded(AHEAD * pool.size);
   }
 
-  async entry(component: PackComponent, found: FoundEntry): Promise<Entry> {
-    const mtime = Math.min(found.mtime, this.#input.latestMtime ?? found.mtime);
-    if (found.type !== 'file') return { ...found, mtime };
-    const { source, ...entry } = found;
-    const firstChunk = this.chunks.length;
-    const path = found.path.toString();
-    const whole = component.digests.includes(path) ? createHash('sha256') : undefined;
-    const length = await this.#file(source, whole);
-    if (length !== found.size) throw bundleError('entry-changed', `${source} changed while it was packed.`);
-    if (whole) this.digests.set(`${component.name}/${path}`, { sha256: whole.digest('hex'), length });
-    this.files++;
-    return { ...entry, mtime, firstChunk, chunkCount: this.chunks.length - firstChunk };
+  get segments(): readonly Segment[] {
+    return this.#segments as Segment[];
   }
 
-  async flush(): Promise<void> {
-    const { bytes, size, places } = this.#open;
-    if (size === 0) return;
-    const sealed = sealSegment(this.#input.productKey, Buffer.concat(bytes, size));
-    const number = this.segments.length;
-    this.segments.push({ name: sealed.name, key: sealed.key, sealedSize: sealed.bytes.length, plainSize: size });
-    for (const place of places) this.#place(place, number);
-    this.#open = { bytes: [], size: 0, places: [] };
-    this.newBytes += sealed.bytes.length;
-    await this.#input.put(sealed);
-  }
-
-  async #file(source: Buffer, whole: Hash | undefined): Promise<number> {
-    const file = await open(source).catch(cause => {
-      throw bundleError('directory-unreadable', `${source} cannot be read.`, { cause });
-    });
-    try {
-      let length = 0;
-      for await (const chunk of chunksOf(file)) {
-        whole?.update(chunk);
-        length += chunk.length;
-        await this.#chunk(chunk);
-      }
-      return length;
-    } finally {
-      await file.close();
+  /** Scans ahead of deciding: a few batches are under way while the oldest one is taken in. */
+  async component(component: PackComponent): Promise<EntryList> {
+    const entries = new EntryList();
+    const ahead: { readonly pieces: readonly Piece[]; readonly scanned: Promise<ScanResult> }[] = [];
+    for (const pieces of batches(scanTree(component.directory, component))) {
+      const ranges = pieces.flatMap(piece => ('range' in piece && piece.range ? [piece.range] : []));
+      const scanned = this.#pool.run(scanJob(ranges, this.#batches.take()));
+      scanned.catch(() => undefined); // awaited in its turn
+      ahead.push({ pieces, scanned });
+      if (ahead.length > AHEAD * this.#pool.size) await this.#takeOldest(ahead, entries);
     }
+    while (ahead.length > 0) await this.#takeOldest(ahead, entries);
+    return entries;
   }
 
-  async #chunk(bytes: Buffer): Promise<void> {
-    const digest = sha256(bytes);
-    const id = digest.toString('latin1');
-    this.plainBytes += bytes.length;
+  async finish(): Promise<void> {
+    await this.#close();
+    await this.#sealing.drain();
+  }
+
+  async #takeOldest(
+    ahead: { pieces: readonly Piece[]; scanned: Promise<ScanResult> }[],
+    entries: EntryList,
+  ): Promise<void> {
+    const { pieces, scanned } = ahead.shift() as (typeof ahead)[number];
+    const { buffer, counts, lengths, digests } = await scanned;
+    const content = new Uint8Array(buffer);
+    const latest = this.#input.latestMtime ?? Number.POSITIVE_INFINITY;
+    let range = 0;
+    let chunk = 0;
+    let at = 0;
+    for (const piece of pieces) {
+      if ('entry' in piece) {
+        entries.add({ ...piece.entry, mtime: Math.min(piece.entry.mtime, latest) });
+        continue;
+      }
+      if (piece.range) {
+        const end = chunk + (counts[range++] as number);
+        for (; chunk < end; chunk++) {
+          const length = lengths[chunk] as number;
+          await this.#chunk(digests.subarray(chunk * 32, (chunk + 1) * 32), content.subarray(at, at + length));
+          at += length;
+        }
+      }
+      if (piece.last) this.#endFile(piece.file, Math.min(piece.file.mtime, latest), entries);
+    }
+    this.#batches.give(buffer);
     this.#input.onProgress?.({ files: this.files, plainBytes: this.plainBytes });
-    const place = this.#seen.get(id) ?? this.#reuse(id);
-    if (place) {
-      this.chunks.push({ digest, ...place });
-      // A chunk of the segment being filled has no number yet; it gets one when the segment is sealed.
-      if (place.segment === UNSEALED) this.#open.places.push(this.chunks.length - 1);
+  }
+
+  /** Chunks of files come one after the other, so a file has those since the last one ended. */
+  #endFile(file: FoundFile, mtime: number, entries: EntryList): void {
+    const { source: _source, seen: _seen, ...entry } = file;
+    const firstChunk = this.#counted;
+    this.#counted = this.chunks.length;
+    entries.add({ ...entry, mtime, firstChunk, chunkCount: this.chunks.length - firstChunk });
+    this.files++;
+  }
+
+  #counted = 0;
+
+  async #chunk(digest: Uint8Array, content: Uint8Array): Promise<void> {
+    this.plainBytes += content.length;
+    const seen = this.chunks.find(digest);
+    if (seen !== undefined) {
+      this.chunks.add(digest, this.chunks.placeAt(seen), false);
       return;
     }
-    const fresh = { segment: UNSEALED, offset: this.#open.size, length: bytes.length };
-    this.#seen.set(id, fresh);
-    this.#open.places.push(this.chunks.push({ digest, ...fresh }) - 1);
-    this.#open.bytes.push(Buffer.from(bytes));
-    this.#open.size += bytes.length;
-    if (this.#open.size >= LIMITS.segmentTargetBytes) await this.flush();
-  }
-
-  #place(index: number, segment: number): void {
-    const chunk = this.chunks[index] as Chunk;
-    const place = { segment, offset: chunk.offset, length: chunk.length };
-    this.chunks[index] = { digest: chunk.digest, ...place };
-    this.#seen.set(chunk.digest.toString('latin1'), place);
-  }
-
-  #reuse(id: string): Omit<Chunk, 'digest'> | undefined {
-    const known = this.#known.find(id);
-    if (!known) return undefined;
-    let number = this.#reused.get(known.segment.name);
-    if (number === undefined) {
-      number = this.segments.push(known.segment) - 1;
-      this.#reused.set(known.segment.name, number);
+    const known = this.#known.find(digest);
+    if (known) {
+      this.chunks.add(digest, { ...known, segment: this.#numberOf(known.segment) }, true);
+      return;
     }
-    const place = { segment: number, offset: known.offset, length: known.length };
-    this.#seen.set(id, place);
-    return place;
+    this.#open ??= { number: this.#segments.push(undefined) - 1, plain: this.#plains.take(), bytes: 0 };
+    const open = this.#open;
+    this.chunks.add(digest, { segment: open.number, offset: open.bytes, length: content.length }, true);
+    new Uint8Array(open.plain).set(content, open.bytes);
+    open.bytes += content.length;
+    if (open.bytes >= LIMITS.segmentTargetBytes) await this.#close();
+  }
+
+  #numberOf(segment: Segment): number {
+    const known = this.#reused.get(segment.name);
+    if (known !== undefined) return known;
+    const number = this.#segments.push(segment) - 1;
+    this.#reused.set(segment.name, number);
+    return number;
+  }
+
+  async #close(): Promise<void> {
+    if (!this.#open) return;
+    const { number, bytes: plainSize, plain } = this.#open;
+    this.#open = undefined;
+    await this.#sealing.start(async () => {
+      const { productKey, put } = this.#input;
+      const job = { kind: 'seal' as const, productKey, plain, length: plainSize };
+      const { name, key, bytes, plain: used } = await this.#pool.run(job);
+      this.#plains.give(used);
+      this.#segments[number] = { name, key: Buffer.from(key), sealedSize: bytes.length, plainSize };
+      this.newBytes += bytes.length;
+      await put({ name, bytes });
+    });
   }
 }
 
-/** Marks a chunk whose segment is still being filled; never leaves this file. */
-const UNSEALED = 0xffffffff;
-
-/** The chunks of earlier releases, by digest. */
-class KnownChunks {
-  readonly #places = new Map<string, { segment: Segment; offset: number; length: number }>();
-
-  constructor(base: readonly Manifest[]) {
-    for (const manifest of base) {
-      const segments = [...manifest.segments];
-      for (const chunk of manifest.chunks) {
-        const segment = segments[chunk.segment] as Segment;
-        this.#places.set(chunk.digest.toString('latin1'), { segment, offset: chunk.offset, length: chunk.length });
-      }
-    }
+/** Cuts the tree into batches of about equal work. */
+function* batches(tree: Iterable<FoundEntry>): Generator<readonly Piece[]> {
+  let pieces: Piece[] = [];
+  let bytes = 0;
+  for (const piece of piecesOf(tree)) {
+    pieces.push(piece);
+    bytes += 'range' in piece ? (piece.range?.length ?? 0) : 0;
+    if (bytes < BATCH.bytes && pieces.length < BATCH.pieces) continue;
+    yield pieces;
+    pieces = [];
+    bytes = 0;
   }
+  if (pieces.length > 0) yield pieces;
+}
 
-  find(id: string) {
-    return this.#places.get(id);
+function* piecesOf(tree: Iterable<FoundEntry>): Generator<Piece> {
+  for (const found of tree) {
+    if (found.type !== 'file') yield { entry: found };
+    else yield* spansOf(found);
   }
 }
 
-/** Content-defined chunks of an open file. The bytes are valid until the next one is asked for. */
-async function* chunksOf(file: FileHandle): AsyncGenerator<Buffer> {
-  const buffer = Buffer.allocUnsafe(READ_BYTES + CHUNK.maxBytes);
-  let start = 0;
-  let end = 0;
-  let ended = false;
-  for (;;) {
-    if (!ended && end - start < CHUNK.maxBytes) {
-      buffer.copyWithin(0, start, end);
-      end -= start;
-      start = 0;
-      while (!ended && end < READ_BYTES) {
-        const { bytesRead } = await file.read(buffer, end, buffer.length - end);
-        end += bytesRead;
-        ended = bytesRead === 0;
-      }
-    }
-    if (start === end) return;
-    const length = cut(buffer.subarray(start, end));
-    yield buffer.subarray(start, start + length);
-    start += length;
+function* spansOf(file: FoundFile): Generator<Piece> {
+  const { source: path, size, seen } = file;
+  if (size === 0) yield { file, range: undefined, last: true };
+  for (let offset = 0; offset < size; offset += SPAN_BYTES) {
+    const length = Math.min(SPAN_BYTES, size - offset);
+    yield { file, range: { path, offset, length, seen }, last: offset + length === size };
   }
 }
 
-function tables(packer: Packer) {
-  const asTable = <T>(items: readonly T[]) => ({
-    length: items.length,
-    at: (index: number) => items[index] as T,
-    [Symbol.iterator]: () => items[Symbol.iterator](),
-  });
-  return { segments: asTable(packer.segments), chunks: asTable(packer.chunks) };
+/** Large buffers that are used again: allocating one costs more than filling it. */
+class BufferPool {
+  readonly #bytes: number;
+  readonly #free: ArrayBuffer[] = [];
+
+  constructor(bytes: number) {
+    this.#bytes = bytes;
+  }
+
+  take(): ArrayBuffer {
+    return this.#free.pop() ?? new ArrayBuffer(this.#bytes);
+  }
+
+  give(buffer: ArrayBuffer): void {
+    this.#free.push(buffer);
+  }
+}
+
+async function fileDigests(input: PackInput, pool: WorkerPool): Promise<ReadonlyMap<string, FileDigest>> {
+  const digests = new Map<string, FileDigest>();
+  for (const { name, directory, digests: wanted } of input.components) {
+    for (const path of wanted) {
+      const file = join(directory, path);
+      if (!lstatSync(file, { throwIfNoEntry: false })?.isFile()) continue;
+      digests.set(`${name}/${path}`, await pool.run({ kind: 'digest', path: Buffer.from(file) }));
+    }
+  }
+  return digests;
 }

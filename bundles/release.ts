@@ -17,21 +17,34 @@ const relativePath = z
   .max(1024)
   .refine(path => !path.startsWith('/') && !path.split('/').includes('..'), 'use a path inside the directory');
 
+const sourceFields = {
+  directory: z.string().min(1).optional(),
+  /** A tar, compressed or not, instead of a directory. */
+  archive: z.string().min(1).optional(),
+};
+
+const treeFields = {
+  /** The tree of a root file system: absolute links mean the tree's own. */
+  rootfs: z.boolean().default(false),
+  /** Packs extended attributes too. */
+  xattrs: z.boolean().default(false),
+};
+
 /** A directory of a release. `microos` names the kernel and the initrd that nodes boot; `files` is any other tree. */
 const componentSchema = z.discriminatedUnion('kind', [
   z.strictObject({
     name,
     kind: z.literal('microos'),
-    directory: z.string().min(1),
-    rootfs: z.boolean().default(false),
+    ...sourceFields,
+    ...treeFields,
     kernel: relativePath,
     initrd: relativePath,
   }),
   z.strictObject({
     name,
     kind: z.literal('files'),
-    directory: z.string().min(1),
-    rootfs: z.boolean().default(false),
+    ...sourceFields,
+    ...treeFields,
   }),
 ]);
 
@@ -46,6 +59,10 @@ export const releaseFileSchema = z
       .max(64 * 1024)
       .default(''),
     components: z.array(componentSchema).min(1).max(64),
+  })
+  .refine(file => file.components.every(c => (c.directory === undefined) !== (c.archive === undefined)), {
+    path: ['components'],
+    message: 'a component has either a directory or an archive',
   })
   .refine(file => new Set(file.components.map(c => c.name)).size === file.components.length, {
     path: ['components'],

@@ -5,8 +5,9 @@ import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { sha256, sha256Hex } from '../signing/index.ts';
 import { bundleError } from './errors.ts';
 
-export const SEGMENT_MAGIC = Buffer.from('RLVRSEG1');
-export const MANIFEST_MAGIC = Buffer.from('RLVRMAN1');
+const SEGMENT_MAGIC = Buffer.from('RLVRSEG1');
+const MANIFEST_MAGIC = Buffer.from('RLVRMAN1');
+const INDEX_MAGIC = Buffer.from('RLVRIDX1');
 
 export const LIMITS = {
   /** A segment is closed when it reaches the target; the last chunk may carry it past that by one chunk. */
@@ -69,16 +70,54 @@ export function openSealedManifest(name: string, contentKey: Uint8Array, bytes: 
   }
 }
 
-/** Layout: magic (8), plain size (u32 BE), ciphertext of the zstd frame, tag (16). The head is authenticated too. */
+/**
+ * Seals the digests of a release's chunks under a key derived from its content key: for the vendor's packer, never for a
+ * site. A content key belongs to one manifest, and a manifest to one index.
+ */
+export function sealIndex(
+  contentKey: Uint8Array,
+  digests: Uint8Array,
+): { readonly name: string; readonly bytes: Buffer } {
+  const bytes = encrypt(INDEX_MAGIC, indexKey(contentKey), compress(digests), digests.length);
+  return { name: sha256Hex(bytes), bytes };
+}
+
+/**
+ * Opens an index of chunk digests.
+ *
+ * @throws `manifest-corrupt`
+ */
+export function openSealedIndex(name: string, contentKey: Uint8Array, bytes: Uint8Array): Buffer {
+  try {
+    if (sha256Hex(bytes) !== name) throw new Error('digest');
+    return open(INDEX_MAGIC, indexKey(contentKey), bytes, LIMITS.manifestPlainBytes);
+  } catch (cause) {
+    throw bundleError('manifest-corrupt', `The chunk index ${name} is damaged.`, { cause });
+  }
+}
+
+function indexKey(contentKey: Uint8Array): Buffer {
+  return createHmac('sha256', contentKey).update(INDEX_MAGIC).digest();
+}
+
 function seal(magic: Buffer, productKey: Uint8Array, plain: Uint8Array): Sealed {
-  const packed = zstdCompressSync(plain, { params: { [constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL } });
+  const packed = compress(plain);
   const key = createHmac('sha256', productKey).update(magic).update(sha256(packed)).digest();
+  const bytes = encrypt(magic, key, packed, plain.length);
+  return { name: sha256Hex(bytes), key, bytes };
+}
+
+function compress(plain: Uint8Array): Buffer {
+  return zstdCompressSync(plain, { params: { [constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL } });
+}
+
+/** Layout: magic (8), plain size (u32 BE), ciphertext of the zstd frame, tag (16). The head is authenticated too. */
+function encrypt(magic: Buffer, key: Uint8Array, packed: Uint8Array, plainSize: number): Buffer {
   const head = Buffer.alloc(MAGIC_BYTES + SIZE_BYTES);
   magic.copy(head);
-  head.writeUInt32BE(plain.length, MAGIC_BYTES);
+  head.writeUInt32BE(plainSize, MAGIC_BYTES);
   const cipher = createCipheriv('aes-256-gcm', key, NONCE).setAAD(head);
-  const bytes = Buffer.concat([head, cipher.update(packed), cipher.final(), cipher.getAuthTag()]);
-  return { name: sha256Hex(bytes), key, bytes };
+  return Buffer.concat([head, cipher.update(packed), cipher.final(), cipher.getAuthTag()]);
 }
 
 /** Nothing is decompressed before the tag has been checked, and never more than was promised. */

@@ -1,18 +1,32 @@
-// Brings a release to a site: what the site already has is not fetched again, and nothing unverified is stored.
-// The same code reads the hosted service, a relay and a stick; it only sees a BundleSource.
-import type { Wrap } from '../signing/index.ts';
+// Brings a release to a site: what the site already has is not fetched again, and nothing unverified is stored. Several
+// sources are used side by side; one that sends damaged bytes, stalls or drips is dropped and named, and the others go on.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { hasCode, RolloverError, type Wrap } from '../signing/index.ts';
+import { bundleError } from './errors.ts';
 import type { Manifest, Segment } from './manifest.ts';
 import type { BlobStore } from './store/store.ts';
 
-/** Segments fetched at once: enough to hide latency, few enough to keep memory under 20 MB. */
-const PARALLEL = 6;
+/** Segments fetched at once from one source: enough to hide latency, few enough to keep memory small. */
+const PARALLEL_A_SOURCE = 4;
+/** A source that fails this often in a row is dropped: a short break of the network is no reason. */
+const FAILURES_ALLOWED = 3;
+/** Grows with every failure in a row. */
+const PAUSE_MS = 250;
 
-/** Where bundles come from. Objects are verified by whoever receives them. */
-export interface BundleSource {
+/** Where sealed objects come from. They are verified by whoever receives them. */
+export interface ObjectSource {
   /** Said in errors and on the console, as in `stick /media/usb0` or `service updates.example`. */
   readonly name: string;
-  /** @throws `object-missing`, and transport errors */
+  /**
+   * Never returns more than `maxBytes`.
+   *
+   * @throws `object-missing`, `object-corrupt`, and transport errors
+   */
   object(digest: string, maxBytes: number): Promise<Uint8Array>;
+}
+
+/** Where whole bundles come from. */
+export interface BundleSource extends ObjectSource {
   /** The content key of a release, wrapped for this site's license. @throws `object-missing` */
   wrap(license: string, manifestDigest: string): Promise<Wrap>;
 }
@@ -23,27 +37,38 @@ export interface SyncProgress {
   readonly fetchedBytes: number;
 }
 
+/** A source that was given up, and why. */
+export interface DroppedSource {
+  readonly name: string;
+  readonly reason: string;
+}
+
 export interface SyncResult {
   readonly fetchedSegments: number;
   readonly fetchedBytes: number;
   /** Segments the site had before, in bytes as stored. */
   readonly reusedBytes: number;
+  /** What came from where, in bytes. */
+  readonly bySource: Readonly<Record<string, number>>;
+  readonly dropped: readonly DroppedSource[];
 }
 
 export interface SyncOptions {
   /** Reads what is already stored instead of trusting its size, and fetches damaged segments again. */
   readonly verifyStored?: boolean;
   readonly onProgress?: (progress: SyncProgress) => void;
+  readonly onDropped?: (source: DroppedSource) => void;
 }
 
 /**
  * Fetches every segment of a release that the store lacks. Resumable: each one is stored when it has arrived.
  *
- * @throws `object-missing`, `object-corrupt`, and what the source throws
+ * @param sources the first ones are asked first; a source that lacks an object is simply asked for others
+ * @throws what the last source threw that was asked for a segment nobody could give
  */
 export async function syncSegments(
   manifest: Manifest,
-  source: BundleSource,
+  sources: readonly ObjectSource[],
   store: BlobStore,
   options: SyncOptions = {},
 ): Promise<SyncResult> {
@@ -55,25 +80,137 @@ export async function syncSegments(
     if (await isStored(store, segment, options.verifyStored ?? false)) reusedBytes += segment.sealedSize;
     else missing.push(segment);
   }
-  let fetchedBytes = 0;
-  const report = () => options.onProgress?.({ doneBytes: reusedBytes + fetchedBytes, totalBytes, fetchedBytes });
-  report();
-  let failed = false;
-  const queue = missing.values();
-  const worker = async () => {
-    for (const { name, sealedSize } of queue) {
-      if (failed) return;
-      await store.put(name, await source.object(name, sealedSize));
-      fetchedBytes += sealedSize;
-      report();
+  const sync = new Sync(missing, sources, store, { ...options, reusedBytes, totalBytes });
+  await sync.run();
+  const { fetchedBytes, bySource, dropped } = sync;
+  return { fetchedSegments: missing.length, fetchedBytes, reusedBytes, bySource, dropped };
+}
+
+interface Wanted {
+  readonly segment: Segment;
+  /** Sources that do not have it, or failed to give it. */
+  readonly refusedBy: Set<ObjectSource>;
+}
+
+class Sync {
+  readonly bySource: Record<string, number> = {};
+  readonly dropped: DroppedSource[] = [];
+  fetchedBytes = 0;
+  readonly #wanted: Wanted[];
+  readonly #sources: Set<ObjectSource>;
+  readonly #store: BlobStore;
+  readonly #options: SyncOptions & { readonly reusedBytes: number; readonly totalBytes: number };
+  readonly #failures = new Map<ObjectSource, number>();
+  #left: number;
+  #fatal: { readonly error: unknown } | undefined;
+  #lastError: unknown;
+  /** Called whenever something changed that a waiting worker may be waiting for. */
+  #wake: () => void = () => undefined;
+  #changed: Promise<void> = Promise.resolve();
+
+  constructor(
+    segments: readonly Segment[],
+    sources: readonly ObjectSource[],
+    store: BlobStore,
+    options: SyncOptions & { readonly reusedBytes: number; readonly totalBytes: number },
+  ) {
+    this.#wanted = segments.map(segment => ({ segment, refusedBy: new Set() }));
+    this.#left = segments.length;
+    this.#sources = new Set(sources);
+    this.#store = store;
+    this.#options = options;
+    this.#renew();
+  }
+
+  async run(): Promise<void> {
+    this.#report();
+    const workers = [...this.#sources].flatMap(source =>
+      Array.from({ length: PARALLEL_A_SOURCE }, () => this.#work(source)),
+    );
+    await Promise.all(workers);
+    if (this.#fatal) throw this.#fatal.error;
+    if (this.#left > 0) throw this.#lastError ?? bundleError('object-missing', 'There is no source to fetch from.');
+  }
+
+  /** One line to one source, until nothing is left that it could give. */
+  async #work(source: ObjectSource): Promise<void> {
+    while (this.#left > 0 && !this.#fatal && this.#sources.has(source)) {
+      const index = this.#wanted.findIndex(wanted => !wanted.refusedBy.has(source));
+      const wanted = this.#wanted[index];
+      if (wanted) {
+        this.#wanted.splice(index, 1);
+        await this.#fetch(source, wanted);
+      } else if (this.#isHopeless()) return;
+      else await this.#changed;
     }
-  };
-  const stopOthers = (error: unknown) => {
-    failed = true;
-    throw error;
-  };
-  await Promise.all(Array.from({ length: PARALLEL }, () => worker().catch(stopOthers)));
-  return { fetchedSegments: missing.length, fetchedBytes, reusedBytes };
+    this.#signal();
+  }
+
+  async #fetch(source: ObjectSource, wanted: Wanted): Promise<void> {
+    const { name, sealedSize } = wanted.segment;
+    let bytes: Uint8Array;
+    try {
+      bytes = await source.object(name, sealedSize);
+      await this.#store.put(name, bytes);
+      this.#failures.set(source, 0);
+    } catch (error) {
+      this.#failed(source, wanted, error);
+      await sleep(PAUSE_MS * (this.#failures.get(source) ?? 0));
+      return;
+    }
+    this.#left--;
+    this.fetchedBytes += bytes.length;
+    this.bySource[source.name] = (this.bySource[source.name] ?? 0) + bytes.length;
+    this.#report();
+    this.#signal();
+  }
+
+  #failed(source: ObjectSource, wanted: Wanted, error: unknown): void {
+    this.#lastError = error;
+    this.#wanted.push(wanted);
+    if (hasCode(error, 'disk-write')) {
+      this.#fatal ??= { error }; // our own disk: no source can help
+    } else if (hasCode(error, 'object-missing')) {
+      wanted.refusedBy.add(source);
+    } else if (hasCode(error, 'object-corrupt', 'feed-too-large', 'feed-refused', 'license-refused')) {
+      this.#drop(source, error);
+    } else {
+      const failures = (this.#failures.get(source) ?? 0) + 1;
+      this.#failures.set(source, failures);
+      if (failures >= FAILURES_ALLOWED) this.#drop(source, error);
+    }
+    this.#signal();
+  }
+
+  #drop(source: ObjectSource, error: unknown): void {
+    if (!this.#sources.delete(source)) return;
+    const dropped = { name: source.name, reason: error instanceof RolloverError ? error.message : String(error) };
+    this.dropped.push(dropped);
+    this.#options.onDropped?.(dropped);
+  }
+
+  /** True when what is left can be given by none of the sources that are left, and nothing is under way. */
+  #isHopeless(): boolean {
+    if (this.#wanted.length < this.#left) return false;
+    return this.#wanted.every(({ refusedBy }) => [...this.#sources].every(source => refusedBy.has(source)));
+  }
+
+  #report(): void {
+    const { reusedBytes, totalBytes, onProgress } = this.#options;
+    onProgress?.({ doneBytes: reusedBytes + this.fetchedBytes, totalBytes, fetchedBytes: this.fetchedBytes });
+  }
+
+  #signal(): void {
+    const wake = this.#wake;
+    this.#renew();
+    wake();
+  }
+
+  #renew(): void {
+    this.#changed = new Promise(resolve => {
+      this.#wake = resolve;
+    });
+  }
 }
 
 async function isStored(store: BlobStore, segment: Segment, verify: boolean): Promise<boolean> {

@@ -1,99 +1,123 @@
 // Reads a real directory as manifest entries, in one fixed order. Names are bytes: they need not be UTF-8.
 // Refuses what a release cannot carry (devices, sockets, pipes) and links that would lead out of the tree.
-import type { BigIntStats } from 'node:fs';
-import { lstat, readdir, readlink } from 'node:fs/promises';
-import { posix } from 'node:path';
+import { type BigIntStats, lstatSync, readdirSync, readlinkSync } from 'node:fs';
 import { bundleError } from './errors.ts';
+import { findEscapingLink } from './links.ts';
+import type { DirectoryEntry, FileEntry, LinkEntry, Xattr } from './manifest.ts';
+import type { FileState } from './workers/jobs.ts';
+import { readXattrs, type XattrTable } from './xattrs.ts';
 
-/** An entry as found on disk. `source` is where a file's content is read from. */
-export type FoundEntry = {
-  readonly path: Buffer;
-  readonly mode: number;
-  readonly uid: number;
-  readonly gid: number;
-  readonly mtime: number;
-} & (
-  | { readonly type: 'directory' }
-  | { readonly type: 'file'; readonly source: Buffer; readonly size: number }
-  | { readonly type: 'symlink' | 'hardlink'; readonly target: Buffer }
-);
+/** A file as found on disk; its chunks are not known yet. */
+export type FoundFile = Omit<FileEntry, 'firstChunk' | 'chunkCount'> & {
+  readonly source: Buffer;
+  readonly seen: FileState;
+};
 
-const SLASH = Buffer.from('/');
+export type FoundEntry = DirectoryEntry | LinkEntry | FoundFile;
 
-/**
- * Every entry below `directory`, parents before children, siblings in byte order.
- *
- * @param rootfs true for the tree of a root file system, where `/etc/x` means the tree's own `etc/x`
- * @throws `directory-missing`, `directory-unreadable`, `entry-unsupported`, `link-outside`
- */
-export async function* scanTree(directory: string, rootfs: boolean): AsyncGenerator<FoundEntry> {
-  const root = Buffer.from(directory);
-  const stats = await lstat(root).catch(() => undefined);
-  if (!stats?.isDirectory()) throw bundleError('directory-missing', `${directory} is not a directory.`);
-  yield* scan(root, Buffer.alloc(0), rootfs, new Map());
+export interface TreeOptions {
+  /** True for the tree of a root file system, where `/etc/x` means the tree's own `etc/x`. */
+  readonly rootfs: boolean;
+  /** Reads extended attributes too; needs `getfattr` of Debian's package `attr`. */
+  readonly xattrs: boolean;
 }
 
-/** `links` maps device and inode of files with several names to the first name found. */
-async function* scan(
-  root: Buffer,
-  below: Buffer,
-  rootfs: boolean,
-  links: Map<string, Buffer>,
-): AsyncGenerator<FoundEntry> {
-  for (const name of await names(join(root, below))) {
-    const path = join(below, name);
-    const source = join(root, path);
-    const stats = await lstat(source, { bigint: true });
+const SLASH = Buffer.from('/');
+const NO_XATTRS: readonly Xattr[] = [];
+const BLOCK_BYTES = 512;
+
+/**
+ * Every entry below `directory`, parents before children, siblings in byte order. Synchronous inside: it is one small system
+ * call after the other.
+ *
+ * @throws `directory-missing`, `directory-unreadable`, `entry-unsupported`, `link-outside`, `xattr-tool-missing`
+ */
+export function* scanTree(directory: string, options: TreeOptions): Generator<FoundEntry> {
+  const root = Buffer.from(directory);
+  if (!lstatSync(root, { throwIfNoEntry: false })?.isDirectory()) {
+    throw bundleError('directory-missing', `${directory} is not a directory.`);
+  }
+  const xattrs = options.xattrs ? readXattrs(directory) : new Map();
+  const scan = new Scan(root, xattrs);
+  yield* scan.below(Buffer.alloc(0));
+  // Only now are all links known that a link may lead through.
+  const escaping = options.rootfs ? undefined : findEscapingLink(scan.symlinks);
+  if (escaping === undefined) return;
+  const names = `${directory}/${escaping} links to ${scan.symlinks.get(escaping)}`;
+  throw bundleError('link-outside', `${names}, which is outside of the directory.`);
+}
+
+class Scan {
+  /** Symbolic links by path; bytes as latin1. */
+  readonly symlinks = new Map<string, string>();
+  readonly #root: Buffer;
+  readonly #xattrs: XattrTable;
+  /** Device and inode of files with several names, to the first name found. */
+  readonly #links = new Map<string, Buffer>();
+
+  constructor(root: Buffer, xattrs: XattrTable) {
+    this.#root = root;
+    this.#xattrs = xattrs;
+  }
+
+  *below(directory: Buffer): Generator<FoundEntry> {
+    for (const name of names(join(this.#root, directory))) {
+      const path = join(directory, name);
+      const entry = this.#entry(path);
+      yield entry;
+      if (entry.type === 'directory') yield* this.below(path);
+    }
+  }
+
+  #entry(path: Buffer): FoundEntry {
+    const source = join(this.#root, path);
+    const stats = lstatSync(source, { bigint: true });
     const common = {
       path,
       mode: Number(stats.mode & 0o7777n),
       uid: Number(stats.uid),
       gid: Number(stats.gid),
-      mtime: Number(stats.mtimeMs / 1000n),
+      mtime: Math.floor(Number(stats.mtimeMs) / 1000),
+      xattrs: this.#xattrs.get(path.toString('latin1')) ?? NO_XATTRS,
     };
-    if (stats.isDirectory()) {
-      yield { type: 'directory', ...common };
-      yield* scan(root, path, rootfs, links);
-    } else if (stats.isSymbolicLink()) {
-      yield { type: 'symlink', ...common, target: await linkTarget(source, path, rootfs) };
-    } else if (stats.isFile()) {
-      const first = firstName(links, stats, path);
-      if (first) yield { type: 'hardlink', ...common, target: first };
-      else yield { type: 'file', ...common, source, size: Number(stats.size) };
-    } else {
-      throw bundleError('entry-unsupported', `${source} is ${kindOf(stats)}.`);
-    }
+    if (stats.isDirectory()) return { type: 'directory', ...common };
+    if (stats.isSymbolicLink()) return { type: 'symlink', ...common, target: this.#linkTarget(source, path) };
+    if (!stats.isFile()) throw bundleError('entry-unsupported', `${source} is ${kindOf(stats)}.`);
+    const first = this.#firstName(stats, path);
+    if (first) return { type: 'hardlink', ...common, target: first };
+    const size = Number(stats.size);
+    const sparse = Number(stats.blocks) * BLOCK_BYTES < size;
+    return {
+      type: 'file',
+      ...common,
+      size,
+      sparse,
+      source,
+      seen: [stats.ino, stats.size, stats.mtimeNs, stats.ctimeNs],
+    };
+  }
+
+  #linkTarget(source: Buffer, path: Buffer): Buffer {
+    const target = readlinkSync(source, { encoding: 'buffer' });
+    this.symlinks.set(path.toString('latin1'), target.toString('latin1'));
+    return target;
+  }
+
+  #firstName(stats: BigIntStats, path: Buffer): Buffer | undefined {
+    if (stats.nlink < 2n) return undefined;
+    const inode = `${stats.dev}:${stats.ino}`;
+    const first = this.#links.get(inode);
+    if (!first) this.#links.set(inode, path);
+    return first;
   }
 }
 
-async function names(directory: Buffer): Promise<Buffer[]> {
+function names(directory: Buffer): Buffer[] {
   try {
-    return (await readdir(directory, { encoding: 'buffer' })).sort(Buffer.compare);
+    return readdirSync(directory, { encoding: 'buffer' }).sort(Buffer.compare);
   } catch (cause) {
     throw bundleError('directory-unreadable', `${directory} cannot be read.`, { cause });
   }
-}
-
-async function linkTarget(source: Buffer, path: Buffer, rootfs: boolean): Promise<Buffer> {
-  const target = await readlink(source, { encoding: 'buffer' });
-  if (rootfs || staysInside(path, target)) return target;
-  throw bundleError('link-outside', `${source} links to ${target}, which is outside of the directory.`);
-}
-
-/** Lexical check; latin1 keeps every byte as one character. */
-export function staysInside(path: Buffer, target: Buffer): boolean {
-  const to = target.toString('latin1');
-  if (to.startsWith('/')) return false;
-  const resolved = posix.normalize(posix.join(posix.dirname(path.toString('latin1')), to));
-  return resolved !== '..' && !resolved.startsWith('../');
-}
-
-function firstName(links: Map<string, Buffer>, stats: BigIntStats, path: Buffer): Buffer | undefined {
-  if (stats.nlink < 2n) return undefined;
-  const inode = `${stats.dev}:${stats.ino}`;
-  const first = links.get(inode);
-  if (!first) links.set(inode, path);
-  return first;
 }
 
 function kindOf(stats: BigIntStats): string {

@@ -1,137 +1,194 @@
-// Unpacks a release into a folder: verified bytes only, through a staging folder and one rename.
-// What a manifest asks for is not believed: paths, links, duplicates and sizes are checked here again.
+// Unpacks a release into a folder: verified bytes only, through a staging folder and one rename. Segments are opened by all
+// cores; what was written before an interruption is not written again.
 import { execFile } from 'node:child_process';
-import { chmod, lchown, link, lutimes, mkdir, open, rename, rm, stat, symlink, utimes } from 'node:fs/promises';
+import {
+  chmodSync,
+  closeSync,
+  lchownSync,
+  linkSync,
+  lstatSync,
+  lutimesSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  symlinkSync,
+  unlinkSync,
+  utimesSync,
+} from 'node:fs';
+import { mkdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { syncDirectory } from '../signing/index.ts';
-import { bundleError } from './errors.ts';
-import type { Chunk, Entry, Manifest, ManifestComponent, Segment } from './manifest.ts';
-import { openSegment } from './seal.ts';
+import { RolloverError, signingError, syncDirectory } from '../signing/index.ts';
+import { Bounded } from './bounded.ts';
+import type { DirectoryEntry, Entry, FileEntry, LinkEntry, Manifest } from './manifest.ts';
 import type { BlobStore } from './store/store.ts';
-import { staysInside } from './tree.ts';
+import { type Placed, type UnpackPlan, unpackPlan } from './unpack-plan.ts';
+import { openProgress } from './unpack-progress.ts';
+import { type WorkerPool, workerPool } from './workers/pool.ts';
+import { writeXattrs } from './xattrs.ts';
 
-/** Opened segments kept in memory; releases read their segments nearly in order. */
-const CACHED_SEGMENTS = 32;
+/** Segments on their way to a worker: it never waits for the next one. */
+const AHEAD = 2;
 
 export interface UnpackInput {
   readonly manifest: Manifest;
+  /** The manifest's name: what an interrupted run is recognized by. */
+  readonly manifestDigest: string;
   readonly segments: BlobStore;
   /** The folder that appears, whole, when all is written. */
   readonly directory: string;
   /** Sets owners as the vendor packed them; needs root. */
   readonly owners: boolean;
   onProgress?(plainBytes: number): void;
+  /** Threads to use; all cores by default. */
+  readonly threads?: number;
 }
 
 /**
- * Unpacks a release. Does nothing when `directory` is already there.
+ * Unpacks a release. Does nothing when `directory` is already there; goes on where an interrupted run stopped.
  *
- * @throws `path-unsafe`, `segment-corrupt`, `object-missing`
+ * @throws `path-unsafe`, `segment-corrupt`, `object-missing`, `disk-write`, `xattr-tool-missing`
  */
 export async function unpackRelease(input: UnpackInput): Promise<void> {
-  if (await stat(input.directory).catch(() => undefined)) return;
-  const staging = `${input.directory}.staging`;
-  await rm(staging, { recursive: true, force: true });
-  await mkdir(staging, { recursive: true });
-  const reader = new SegmentReader(input.manifest, input.segments);
-  let written = 0;
-  for (const component of input.manifest.components) {
-    const base = join(staging, component.name);
-    await mkdir(base);
-    for (const entry of checkedEntries(component)) {
-      await writeEntry(base, entry, reader, input.manifest);
-      if (entry.type !== 'file') continue;
-      written += entry.size;
-      input.onProgress?.(written);
+  const { manifest, directory } = input;
+  if (await stat(directory).catch(() => undefined)) return;
+  const plan = unpackPlan(manifest);
+  const staging = `${directory}.staging`;
+  await mkdir(dirname(directory), { recursive: true });
+  const progress = await openProgress(`${directory}.progress`, input.manifestDigest, manifest.segments.length);
+  try {
+    if (progress.isNew) await removeTree(staging);
+    await mkdir(staging, { recursive: true, mode: 0o700 });
+    const tree = new Tree(staging, plan, input.owners);
+    tree.makeDirectories(manifest);
+    const pool = workerPool(input.threads);
+    try {
+      await writeSegments(input, plan, tree, pool, progress);
+    } finally {
+      await pool.close();
     }
-    await finish(base, component, input.owners);
+    tree.finish(manifest);
+    await promisify(execFile)('sync', ['--file-system', staging]); // one flush; a flush per file is many times slower
+    await rename(staging, directory);
+    await syncDirectory(dirname(directory));
+  } catch (error) {
+    throw error instanceof RolloverError ? error : diskError(staging, error);
+  } finally {
+    await progress.close();
   }
-  await promisify(execFile)('sync', ['--file-system', staging]); // one flush; a flush per file is many times slower
-  await rename(staging, input.directory);
-  await syncDirectory(dirname(input.directory));
+  await progress.remove();
 }
 
-/** Each path is relative, stays inside, is new, and lies in a directory of this component, never behind a link. */
-function* checkedEntries(component: ManifestComponent): Generator<Entry> {
-  const kinds = new Map<string, Entry['type']>([['', 'directory']]);
-  for (const entry of component.entries) {
-    const path = entry.path.toString('latin1');
-    const parts = path.split('/');
-    const parent = parts.slice(0, -1).join('/');
-    const unsafe =
-      parts.some(part => part === '' || part === '.' || part === '..' || part.includes('\0')) ||
-      kinds.has(path) ||
-      kinds.get(parent) !== 'directory' ||
-      (entry.type === 'symlink' && !component.rootfs && !staysInside(entry.path, entry.target)) ||
-      (entry.type === 'hardlink' && kinds.get(entry.target.toString('latin1')) !== 'file');
-    if (unsafe) throw bundleError('path-unsafe', `The release carries the unsafe path ${component.name}/${path}.`);
-    kinds.set(path, entry.type);
-    yield entry;
-  }
+/** Removes a folder, also one whose directories their owner made read-only. */
+export async function removeTree(path: string): Promise<void> {
+  const open = (directory: string) => {
+    if (!lstatSync(directory, { throwIfNoEntry: false })?.isDirectory()) return;
+    chmodSync(directory, 0o700);
+    for (const entry of readdirSync(directory, { withFileTypes: true, encoding: 'latin1' })) {
+      if (entry.isDirectory()) open(join(directory, entry.name));
+    }
+  };
+  await rm(path, { recursive: true, force: true }).catch(error => {
+    if (error.code !== 'EACCES' && error.code !== 'EPERM') throw error;
+    open(path);
+    return rm(path, { recursive: true, force: true });
+  });
 }
 
-async function writeEntry(base: string, entry: Entry, reader: SegmentReader, manifest: Manifest): Promise<void> {
-  const path = absolute(base, entry.path);
-  switch (entry.type) {
-    case 'directory':
-      return mkdir(path);
-    case 'symlink':
-      return symlink(entry.target, path);
-    case 'hardlink':
-      return link(absolute(base, entry.target), path);
-    case 'file': {
-      const file = await open(path, 'wx', 0o600);
-      try {
-        for (let i = 0; i < entry.chunkCount; i++) {
-          await file.writeFile(await reader.read(manifest.chunks.at(entry.firstChunk + i)));
-        }
-      } finally {
-        await file.close();
+async function writeSegments(
+  input: UnpackInput,
+  plan: UnpackPlan,
+  tree: Tree,
+  pool: WorkerPool,
+  progress: Awaited<ReturnType<typeof openProgress>>,
+): Promise<void> {
+  const underWay = new Bounded(AHEAD * pool.size);
+  let plainBytes = 0;
+  let number = 0;
+  for (const { name, key, plainSize } of input.manifest.segments) {
+    const segment = number++;
+    if (progress.isDone(segment)) continue;
+    await underWay.start(async () => {
+      const writes = plan.writesOf(segment, file => tree.pathOf(file), input.owners);
+      if (writes.length > 0) {
+        const sealed = new Uint8Array(await input.segments.read(name));
+        await pool.run({ kind: 'write', name, key, plainSize, sealed, writes });
       }
-    }
+      progress.done(segment);
+      for (const { pieces } of writes) for (let i = 2; i < pieces.length; i += 3) plainBytes += pieces[i] as number;
+      input.onProgress?.(plainBytes);
+    });
+  }
+  await underWay.drain();
+}
+
+/** The staging folder. Small system calls one after the other, so they are synchronous. */
+class Tree {
+  readonly #staging: string;
+  readonly #plan: UnpackPlan;
+  readonly #owners: boolean;
+
+  constructor(staging: string, plan: UnpackPlan, owners: boolean) {
+    this.#staging = staging;
+    this.#plan = plan;
+    this.#owners = owners;
+  }
+
+  pathOf({ component, entry }: Placed<Entry>): Buffer {
+    return Buffer.concat([Buffer.from(`${this.#staging}/${component}/`), entry.path]);
+  }
+
+  /** All directories, open to their owner until their content is in them. */
+  makeDirectories({ components }: Manifest): void {
+    for (const { name } of components) makeDirectory(Buffer.from(join(this.#staging, name)));
+    for (const directory of this.#plan.directories) makeDirectory(this.pathOf(directory));
+  }
+
+  /** Links only now, so that nothing was ever written through one; then what must not change any more: owners, modes, times. */
+  finish({ components }: Manifest): void {
+    for (const file of this.#plan.files) this.#finishFile(file);
+    for (const link of this.#plan.links) this.#makeLink(link);
+    for (const { name, entries } of components) writeXattrs(join(this.#staging, name), entries);
+    for (const directory of this.#plan.directories.toReversed()) this.#finishDirectory(directory);
+  }
+
+  #finishFile(file: Placed<FileEntry>): void {
+    if (this.#plan.isWhole(file.entry)) return;
+    const path = this.pathOf(file);
+    if (file.entry.size === 0) closeSync(openSync(path, 'w', 0o600));
+    this.#setOwnerModeTimes(path, file.entry);
+  }
+
+  #makeLink(link: Placed<LinkEntry>): void {
+    const { entry } = link;
+    const path = this.pathOf(link);
+    if (lstatSync(path, { throwIfNoEntry: false })) unlinkSync(path);
+    if (entry.type === 'hardlink')
+      return linkSync(this.pathOf({ ...link, entry: { ...entry, path: entry.target } }), path);
+    symlinkSync(entry.target, path);
+    if (this.#owners) lchownSync(path, entry.uid, entry.gid);
+    lutimesSync(path, entry.mtime, entry.mtime);
+  }
+
+  #finishDirectory(directory: Placed<DirectoryEntry>): void {
+    this.#setOwnerModeTimes(this.pathOf(directory), directory.entry);
+  }
+
+  /** Owner first: changing it takes the set-user-id bit away. */
+  #setOwnerModeTimes(path: Buffer, { uid, gid, mode, mtime }: Entry): void {
+    if (this.#owners) lchownSync(path, uid, gid);
+    chmodSync(path, mode);
+    utimesSync(path, mtime, mtime);
   }
 }
 
-/** Owners, modes and times, children before parents: a read-only directory must not refuse its own content. */
-async function finish(base: string, component: ManifestComponent, owners: boolean): Promise<void> {
-  for (const entry of component.entries.toReversed()) {
-    const path = absolute(base, entry.path);
-    if (owners) await lchown(path, entry.uid, entry.gid);
-    if (entry.type === 'symlink') {
-      await lutimes(path, entry.mtime, entry.mtime);
-      continue;
-    }
-    await chmod(path, entry.mode);
-    await utimes(path, entry.mtime, entry.mtime);
-  }
+function makeDirectory(path: Buffer): void {
+  const known = lstatSync(path, { throwIfNoEntry: false });
+  if (known) chmodSync(path, 0o700);
+  else mkdirSync(path, { mode: 0o700 });
 }
 
-function absolute(base: string, path: Buffer): Buffer {
-  return Buffer.concat([Buffer.from(`${base}/`), path]);
-}
-
-/** Reads chunks out of verified segments, keeping the last few open. */
-class SegmentReader {
-  readonly #segments: readonly Segment[];
-  readonly #store: BlobStore;
-  readonly #open = new Map<number, Buffer>();
-
-  constructor(manifest: Manifest, store: BlobStore) {
-    this.#segments = [...manifest.segments];
-    this.#store = store;
-  }
-
-  async read(chunk: Chunk): Promise<Buffer> {
-    const plain = this.#open.get(chunk.segment) ?? (await this.#load(chunk.segment));
-    return plain.subarray(chunk.offset, chunk.offset + chunk.length);
-  }
-
-  async #load(number: number): Promise<Buffer> {
-    const { name, key, plainSize } = this.#segments[number] as Segment;
-    const plain = openSegment(name, key, await this.#store.get(name), plainSize);
-    if (this.#open.size >= CACHED_SEGMENTS) this.#open.delete(this.#open.keys().next().value as number);
-    this.#open.set(number, plain);
-    return plain;
-  }
+function diskError(path: string, cause: unknown): Error {
+  const { code = 'failed' } = cause as NodeJS.ErrnoException;
+  return signingError('disk-write', `Cannot write ${path}: ${code}.`, { cause });
 }

@@ -7,6 +7,7 @@ export const SERVER_ERRORS = {
     kind: 'busy',
     hint: 'Stop the program that listens there, or choose another port with --port and --feed-port.',
   },
+  'server-running': { kind: 'busy', hint: 'Stop the other service, or use another --data directory.' },
   'data-directory': {
     kind: 'usage',
     hint: 'Choose another directory with --data; as root, one that the user nobody can enter, such as /var/lib/rollover.',

@@ -6,6 +6,7 @@ import net from 'node:net';
 import { join, resolve } from 'node:path';
 import { type Logger, pino } from 'pino';
 import { type FeedAddress, filesystemStore } from '../bundles/index.ts';
+import { tryLock } from '../signing/index.ts';
 import type { Context } from './context.ts';
 import { openDatabase } from './db/database.ts';
 import { startEmbeddedPostgres } from './db/embedded-postgres.ts';
@@ -17,12 +18,14 @@ import { ensureAdminToken } from './http/tokens.ts';
 import { vendorApi } from './http/vendor-api.ts';
 import { openQueue } from './jobs/queues.ts';
 import { pskOfLicense } from './licenses/licenses.ts';
-import { type PublishJob, publishRelease } from './releases/releases.ts';
+import { collectGarbage, GARBAGE_GRACE_MS } from './releases/garbage.ts';
+import { giveUpRelease, type PublishJob, publishRelease } from './releases/releases.ts';
 import { openVault } from './secrets.ts';
 import { renewOnlineRoles } from './trust/repository.ts';
 
 /** Sites accept a timestamp for a week; renewing hourly leaves time to notice that it stopped. */
 const RENEW_EVERY_MS = 3600_000;
+const COLLECT_EVERY_MS = 24 * 3600_000;
 
 export interface ServerOptions {
   readonly directory: string;
@@ -43,6 +46,8 @@ export interface RunningServer {
   readonly url: string;
   readonly feed: FeedAddress;
   readonly adminTokenPath: string;
+  /** Resolves when something that the service cannot do without has ended. */
+  readonly lost: Promise<Error>;
   /** Finishes running requests and jobs, then stops everything that was started. */
   close(): Promise<void>;
 }
@@ -65,9 +70,12 @@ async function start(options: ServerOptions, cleanup: AsyncDisposableStack) {
   const step = options.onStep ?? (() => undefined);
   await mkdir(directory, { recursive: true, mode: 0o711 });
   await requireFreePorts(options);
+  const lock = await tryLock(join(directory, 'server.lock'));
+  if (!lock) throw serverError('server-running', `Another service uses ${directory}.`);
+  cleanup.defer(() => lock.release());
 
   step(options.databaseUrl === undefined ? 'starting the embedded PostgreSQL' : 'connecting to PostgreSQL');
-  const connection = await databaseConnection(options, directory, cleanup);
+  const { connection, lost } = await databaseConnection(options, directory, cleanup);
   const db = openDatabase(connection);
   cleanup.defer(() => db.destroy());
   await migrate(db);
@@ -84,16 +92,18 @@ async function start(options: ServerOptions, cleanup: AsyncDisposableStack) {
   step('opening the ports');
   await listen(vendorApi(context, enqueue), options, cleanup);
   const sites = pskServer(feedApi(context), identity => pskOfLicense(context, identity), log);
-  await listenNet(sites, options.host, options.feedPort);
-  cleanup.defer(() => closed(sites));
-  return { url: `http://${options.host}:${options.port}`, feed, adminTokenPath };
+  await listenNet(sites.server, options.host, options.feedPort);
+  cleanup.defer(() => sites.close());
+  return { url: `http://${options.host}:${options.port}`, feed, adminTokenPath, lost };
 }
 
 async function databaseConnection(options: ServerOptions, directory: string, cleanup: AsyncDisposableStack) {
-  if (options.databaseUrl !== undefined) return { connectionString: options.databaseUrl };
+  if (options.databaseUrl !== undefined) {
+    return { connection: { connectionString: options.databaseUrl }, lost: new Promise<Error>(() => undefined) };
+  }
   const postgres = await startEmbeddedPostgres(join(directory, 'postgres'));
   cleanup.defer(() => postgres.stop());
-  return postgres.connection;
+  return { connection: postgres.connection, lost: postgres.lost };
 }
 
 async function startJobs(
@@ -102,12 +112,22 @@ async function startJobs(
   cleanup: AsyncDisposableStack,
 ) {
   const onError = (error: Error) => context.log.warn({ err: error }, 'job queue');
-  const releases = await openQueue<PublishJob>(backend, 'releases', (_, job) => publishRelease(context, job), onError);
+  const releases = await openQueue<PublishJob>(backend, 'releases', {
+    work: (_, job) => publishRelease(context, job),
+    givenUp: (_, job) => giveUpRelease(context, job),
+    onError,
+  });
   cleanup.defer(() => releases.close());
-  const upkeep = await openQueue<object>(backend, 'upkeep', () => renewOnlineRoles(context), onError);
+  const upkeep = await openQueue<object>(backend, 'upkeep', { work: name => upkeepWork(context, name), onError });
   cleanup.defer(() => upkeep.close());
   await upkeep.every(RENEW_EVERY_MS, 'renew-online-roles', {});
+  await upkeep.every(COLLECT_EVERY_MS, 'collect-garbage', {});
   return (job: PublishJob) => releases.add('publish', job);
+}
+
+async function upkeepWork(context: Context, name: string): Promise<void> {
+  if (name === 'collect-garbage') await collectGarbage(context, { graceMs: GARBAGE_GRACE_MS, dryRun: false });
+  else await renewOnlineRoles(context);
 }
 
 /** Found out before the database starts: the commonest mistake should be told first and fast. */

@@ -96,7 +96,7 @@ export const SIGNING_ERRORS = {
   },
   'trust-state-damaged': {
     kind: 'integrity',
-    hint: 'Check the disk. Restore the folder trust/ from a backup, or activate the site again with its license file.',
+    hint: 'Check the disk, and restore the folder trust/ of the site from a backup.',
   },
   'target-unknown': {
     kind: 'integrity',
@@ -121,6 +121,10 @@ export const SIGNING_ERRORS = {
   'secret-unsealable': {
     kind: 'integrity',
     hint: 'The data was sealed with another server key. Restore server.key that belongs to this database.',
+  },
+  'file-odd': {
+    kind: 'integrity',
+    hint: 'Do not use this source: it holds something else than files. Copy or export it again.',
   },
   'disk-write': {
     kind: 'storage',

@@ -1,5 +1,6 @@
 // TUF metadata: types, and the strict parser from bytes (TUF 1.0.31, section 4). Parsing proves shape, never trust.
 // Maps instead of objects wherever a name comes from outside, so that `__proto__` is a name like any other.
+import { canonicalJson } from './encoding.ts';
 import { signingError } from './errors.ts';
 import type { PublicKey } from './keys.ts';
 
@@ -74,10 +75,10 @@ export interface Targets extends Common {
 
 export type Metadata = Root | Timestamp | Snapshot | Targets;
 
-/** A parsed file: the typed content, the object that was signed, and the signatures over it. */
+/** A parsed file: the typed content, the bytes that were signed (canonical JSON), and the signatures over them. */
 export interface SignedMetadata<T extends Metadata = Metadata> {
   readonly content: T;
-  readonly signed: unknown;
+  readonly signed: Buffer;
   readonly signatures: ReadonlyMap<string, Buffer>;
 }
 
@@ -100,7 +101,7 @@ export function parseMetadata<K extends Metadata['type']>(
     if (!/^1\.\d+(\.\d+)?$/.test(text(signed['spec_version'], 'spec_version')))
       throw new TypeError('spec_version is not 1.x');
     const content = CONTENT[type](signed) as Extract<Metadata, { type: K }>;
-    return { content, signed, signatures: signatures(envelope['signatures']) };
+    return { content, signed: canonicalJson(signed), signatures: signatures(envelope['signatures']) };
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw signingError('metadata-malformed', `The ${file} cannot be read: ${why}.`, { cause });

@@ -40,6 +40,13 @@ export interface Repository {
    * @throws `target-unknown`, `target-digest`, `metadata-missing`, and what the trust core throws
    */
   target(path: string): Promise<{ readonly bytes: Uint8Array; readonly meta: TargetMeta }>;
+
+  /**
+   * Verifies every role that the snapshot lists, each against who delegates to it.
+   *
+   * @throws `metadata-signature` for a role that nobody delegates to, and what the trust core throws
+   */
+  loadAllRoles(): Promise<void>;
 }
 
 /**
@@ -117,6 +124,18 @@ function repositoryView(
   return {
     get state() {
       return state;
+    },
+    async loadAllRoles() {
+      const pending: [string, string][] = [['targets', 'root']];
+      for (const [role, parent] of pending) {
+        if (fresh.has(role)) continue;
+        await loadRole(role, parent);
+        for (const child of state.targets.get(role)?.content.delegations ?? []) pending.push([child.name, role]);
+      }
+      for (const name of state.snapshot?.content.meta.keys() ?? []) {
+        const role = name.replace(/\.json$/, '');
+        if (!fresh.has(role)) throw signingError('metadata-signature', `Nobody delegates to the role ${role}.`);
+      }
     },
     async target(path) {
       for (;;) {

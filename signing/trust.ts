@@ -1,6 +1,6 @@
 // The TUF client workflow (TUF 1.0.31, section 5) without I/O: bytes and a clock come in, a new trusted state or an
 // error comes out. Read it beside the specification. `refresh.ts` drives it over a network, a relay or a stick.
-import { canonicalJson, counted, sha256Hex } from './encoding.ts';
+import { counted, sha256Hex } from './encoding.ts';
 import { signingError } from './errors.ts';
 import { keyIdOf, type PublicKey, verifySignature } from './keys.ts';
 import {
@@ -270,13 +270,12 @@ function requireThreshold(
   keys: ReadonlyMap<string, PublicKey>,
   role: RoleKeys,
 ): void {
-  const signed = canonicalJson(file.signed);
   let valid = 0;
   for (const keyId of role.keyids) {
     const key = keys.get(keyId);
     const signature = file.signatures.get(keyId);
     if (!key || !signature || keyIdOf(key) !== keyId) continue;
-    if (verifySignature(key, signed, signature)) valid++;
+    if (verifySignature(key, file.signed, signature)) valid++;
     if (valid >= role.threshold) return;
   }
   throw signingError(

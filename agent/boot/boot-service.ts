@@ -1,8 +1,10 @@
 // Serves nodes what they boot: an iPXE script for each, and the kernel and initrd it names. Only releases that were
-// verified and unpacked here are served; which one a node gets stands in the coordination store.
+// verified and unpacked here are served; which one a node gets stands in the coordination store. Beside that, agents nearby
+// may fetch sealed objects, which are worth nothing without a license's key.
 import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import express, { type Express } from 'express';
-import type { ReleaseDocument } from '../../bundles/index.ts';
+import { type BlobStore, feedPaths, type ReleaseDocument } from '../../bundles/index.ts';
 
 /** A verified, unpacked release with a bootable image. */
 export interface BootRelease {
@@ -22,7 +24,7 @@ const NODE = /^[a-z0-9][a-z0-9-]{0,62}$/;
 const DIGEST = /^[0-9a-f]{64}$/;
 
 /** `baseUrl` is what nodes reach this service by. */
-export function bootService(source: BootSource, baseUrl: string): Express {
+export function bootService(source: BootSource, objects: BlobStore, baseUrl: string): Express {
   const app = express();
   app.disable('x-powered-by');
   app.get('/boot/:node.ipxe', async (request, response) => {
@@ -38,6 +40,13 @@ export function bootService(source: BootSource, baseUrl: string): Express {
     const path = file === 'kernel' ? image?.kernel.path : file === 'initrd' ? image?.initrd.path : undefined;
     if (!release || !image || path === undefined) return void response.status(404).end();
     response.sendFile(join(release.directory, image.component, path), { dotfiles: 'allow' });
+  });
+  app.get(feedPaths.object(':digest'), async (request, response) => {
+    const { digest } = request.params as { digest: string };
+    const size = DIGEST.test(digest) ? await objects.size(digest) : undefined;
+    if (size === undefined) return void response.status(404).end();
+    response.setHeader('content-length', size);
+    await pipeline(await objects.stream(digest), response).catch(() => response.destroy());
   });
   return app;
 }

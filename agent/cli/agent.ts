@@ -12,6 +12,7 @@ interface RunFlags {
   readonly consolePort: number;
   readonly bootPort: number;
   readonly cluster: string;
+  readonly peer: readonly string[];
   readonly checkEvery: number;
   readonly rebootTimeout: number;
   readonly verbose?: boolean;
@@ -32,11 +33,13 @@ export function agentCommand(terminal: () => Terminal): Command {
     .option('--console-port <number>', 'port of the console', parsePort, DEFAULT_CONSOLE_PORT)
     .option('--boot-port <number>', 'port that nodes boot from', parsePort, DEFAULT_BOOT_PORT)
     .option('--cluster <url>', 'the simulated cluster to drive (rollover simulate)', DEFAULT_CLUSTER)
+    .option('--peer <url...>', 'boot services of other agents nearby, to fetch sealed objects from', [])
     .option('--check-every <seconds>', 'how often to look for updates', seconds, 60)
     .option('--reboot-timeout <seconds>', 'how long a node may take to come back', seconds, 900)
     .option('--verbose', 'log to stderr, as JSON lines')
     .action(async (flags: RunFlags) => {
       const out = terminal();
+      const stopped = stopSignal();
       const { startAgent } = await import('../main.ts');
       const agent = await startAgent({
         directory: flags.data,
@@ -44,6 +47,7 @@ export function agentCommand(terminal: () => Terminal): Command {
         consolePort: flags.consolePort,
         bootPort: flags.bootPort,
         clusterUrl: flags.cluster,
+        peers: flags.peer,
         checkEveryMs: flags.checkEvery * 1000,
         rebootTimeoutMs: flags.rebootTimeout * 1000,
         agentVersion: VERSION,
@@ -54,7 +58,7 @@ export function agentCommand(terminal: () => Terminal): Command {
         { status: 'ready', consoleUrl, bootUrl },
         `The agent is ready.\n  console  ${consoleUrl}\n  boot     ${bootUrl}\nThe console’s link holds its key: give it to operators only.`,
       );
-      await stopSignal();
+      await stopped;
       out.say('… stopping');
       await agent.close();
       process.exit();

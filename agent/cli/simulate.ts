@@ -14,13 +14,14 @@ export function simulateCommand(terminal: () => Terminal): Command {
     .option('--speed <factor>', 'how many times faster than by default everything in it goes', factor, 1)
     .action(async (flags: { readonly port: number; readonly boot: string; readonly speed: number }) => {
       const out = terminal();
+      const stopped = stopSignal();
       const { startSimulatedCluster } = await import('../simulated/server.ts');
       const world = faster(DEFAULT_WORLD, flags.speed);
       const cluster = await startSimulatedCluster({ host: '127.0.0.1', port: flags.port, bootUrl: flags.boot, world });
       const { racks, nodesPerRack, vms, placementGroups } = DEFAULT_WORLD;
       const size = `${racks} racks, ${racks * nodesPerRack} nodes, ${placementGroups} placement groups, ${vms} virtual machines`;
       out.result({ status: 'ready', url: cluster.url }, `A SIMULATED cluster runs at ${cluster.url}: ${size}.`);
-      await stopSignal();
+      await stopped;
       await cluster.close();
     });
 }

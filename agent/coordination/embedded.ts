@@ -1,13 +1,14 @@
 // Coordination for a single agent: a log of commits in one file, each line with its checksum, each flushed before it
-// counts. After a crash the last line may be torn; it is cut off, because nobody has been told that it happened.
+// counts. After a crash the last line may be torn; it is cut off, because nobody has been told that it happened. The first
+// line, a whole state, was written atomically with its file: it is never torn, so damage there is damage.
 import { type FileHandle, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { signingError, writeFileAtomic } from '../../signing/index.ts';
+import { readFileIfAny, signingError, writeFileAtomic } from '../../signing/index.ts';
 import { agentError } from '../errors.ts';
 import type { Change, Coordination, Leadership } from './coordination.ts';
 
-/** The log is rewritten as one commit when it has grown past this. */
+/** The log is rewritten as one state when it has grown past this, and past twice the state itself. */
 const COMPACT_BYTES = 4 * 1024 * 1024;
 
 interface Commit {
@@ -22,15 +23,20 @@ interface Commit {
  */
 export async function embeddedCoordination(directory: string): Promise<Coordination> {
   const path = join(directory, 'coordination.log');
-  const { values, epoch: lastEpoch, goodBytes } = replay(path, await readFile(path).catch(() => Buffer.alloc(0)));
+  const known = await readFileIfAny(path);
+  if (!known) await writeFileAtomic(path, encode({ epoch: 0, changes: [] }), 0o600);
+  const { values, epoch: lastEpoch, goodBytes } = replay(path, known ?? (await readFile(path)));
   const log = await Log.open(path, goodBytes);
   let epoch = lastEpoch;
+  let compactAt = COMPACT_BYTES;
 
   const commit = async (commitEpoch: number, changes: readonly Change[]) => {
     if (commitEpoch !== epoch) throw agentError('stale-epoch', `Epoch ${commitEpoch} is over; ${epoch} leads.`);
     await log.append({ epoch, changes });
     for (const change of changes) apply(values, change);
-    if (log.bytes > COMPACT_BYTES) await log.rewrite({ epoch, changes: asChanges(values) });
+    // What was committed is durable, so a failure to compact is no failure of the commit.
+    if (log.bytes > compactAt) await log.rewrite({ epoch, changes: asChanges(values) }).catch(() => undefined);
+    compactAt = Math.max(COMPACT_BYTES, 2 * log.stateBytes);
   };
 
   return {
@@ -51,6 +57,8 @@ class Log {
   #file: FileHandle;
   #queue: Promise<unknown> = Promise.resolve();
   bytes: number;
+  /** Of the state that the log began with when it was last rewritten. */
+  stateBytes = 0;
 
   constructor(path: string, file: FileHandle, bytes: number) {
     this.#path = path;
@@ -85,6 +93,7 @@ class Log {
       await this.#file.close();
       this.#file = await open(this.#path, 'a+', 0o600);
       this.bytes = line.length;
+      this.stateBytes = line.length;
     });
   }
 
@@ -116,7 +125,8 @@ function replay(path: string, bytes: Buffer) {
     const end = bytes.indexOf(0x0a, goodBytes);
     const commit = end < 0 ? undefined : decode(bytes.toString('utf8', goodBytes, end));
     if (!commit) {
-      if (end >= 0 && end + 1 < bytes.length) {
+      const isTornTail = goodBytes > 0 && (end < 0 || end + 1 === bytes.length);
+      if (!isTornTail) {
         throw agentError('coordination-damaged', `${path} is damaged at byte ${goodBytes}.`);
       }
       break;
@@ -125,6 +135,7 @@ function replay(path: string, bytes: Buffer) {
     for (const change of commit.changes) apply(values, change);
     goodBytes = end + 1;
   }
+  if (goodBytes === 0) throw agentError('coordination-damaged', `${path} holds nothing.`);
   return { values, epoch, goodBytes };
 }
 

@@ -29,7 +29,11 @@ export const NODE_TRANSITIONS: Readonly<Record<NodeState, Readonly<Partial<Recor
   },
   draining: { drained: 'nothing depends on it any more', active: 'the rollover was aborted', failed: 'it is lost' },
   drained: { stopping: 'it is still safe', active: 'the rollover was aborted', failed: 'it is lost' },
-  stopping: { rebooting: 'its services are down and the reboot is ordered', failed: 'it does not stop' },
+  stopping: {
+    rebooting: 'its services are down and the reboot is ordered',
+    draining: 'something came back before it was stopped',
+    failed: 'it does not stop',
+  },
   rebooting: { verifying: 'it is back with a new boot id', failed: 'it does not come back' },
   verifying: { active: 'it runs the right image and everything on it is healthy', failed: 'it runs something else' },
   failed: {

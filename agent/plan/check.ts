@@ -1,6 +1,6 @@
 // A linter of finished plans, written without a look at the planner: what it finds stops a plan before anyone acts on it.
 import { canonicalJson, sha256Hex } from '../../signing/index.ts';
-import type { Inventory } from '../model/inventory.ts';
+import type { Inventory, NodeId } from '../model/inventory.ts';
 import type { Plan } from '../model/plan.ts';
 
 /** The plan's name: SHA-256 of its canonical form. What an operator saw is what is carried out. */
@@ -8,8 +8,12 @@ export function planHash(plan: Plan): string {
   return sha256Hex(canonicalJson(plan));
 }
 
-/** Everything that is wrong with a plan for this cluster. Empty means: it may be carried out. */
-export function checkPlan(plan: Plan, inventory: Inventory): readonly string[] {
+/**
+ * Everything that is wrong with a plan for this cluster. Empty means: it may be carried out.
+ *
+ * @param failed nodes that are out of service already
+ */
+export function checkPlan(plan: Plan, inventory: Inventory, failed: readonly NodeId[] = []): readonly string[] {
   const findings: string[] = [];
   const rackOf = new Map(inventory.nodes.map(node => [node.id, node.rack]));
   const seen = new Set<string>();
@@ -24,6 +28,7 @@ export function checkPlan(plan: Plan, inventory: Inventory): readonly string[] {
     }
     findings.push(...storageFindings(name, batch.nodes, inventory), ...quorumFindings(name, batch.nodes, inventory));
   });
+  for (const node of failed) if (!seen.has(node)) findings.push(`${node} has failed and is not tried again.`);
   for (const node of inventory.nodes) {
     if (node.image !== plan.target.image && !seen.has(node.id)) findings.push(`${node.id} is left on an old image.`);
   }

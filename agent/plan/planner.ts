@@ -11,12 +11,23 @@ export interface SafetyRule {
   safety(inventory: Inventory, out: ReadonlySet<NodeId>): Verdict;
 }
 
-/** Plans the way from the inventory to the target. A plan without batches means: everything is there already. */
-export function makePlan(inventory: Inventory, target: TargetRelease, rules: readonly SafetyRule[]): Plan {
-  const batches: Batch[] = [];
+/**
+ * Plans the way from the inventory to the target. A plan without batches means: everything is there already.
+ *
+ * @param failed nodes that failed on the way to another release: out of service already, and tried first, one by one
+ */
+export function makePlan(
+  seen: Inventory,
+  target: TargetRelease,
+  rules: readonly SafetyRule[],
+  failed: readonly NodeId[] = [],
+): Plan {
+  const inventory = asIfRepaired(seen, failed);
+  const batches: Batch[] = failed.map(node => retry(inventory, node, rules));
   const waitsFor: string[] = [];
   let growth = 1;
-  for (const [rack, pending] of byRack(inventory, target)) {
+  for (const [rack, all] of byRack(inventory, target)) {
+    const pending = all.filter(node => !failed.includes(node));
     for (let left = pending; left.length > 0; ) {
       const { nodes, verdicts, blocked } = largestSafe(inventory, left.slice(0, growth), rules);
       waitsFor.push(...blocked);
@@ -78,6 +89,22 @@ function reasonOf(nodes: readonly NodeId[], rack: string, { first, wholeRack, la
   if (wholeRack) return `All of rack ${rack} at once: its nodes share no placement group.`;
   if (last) return `The rest of rack ${rack}.`;
   return `${counted(nodes.length, 'node')} of rack ${rack}: at most twice as many as before, within one failure domain.`;
+}
+
+/** What follows a failed node's batch is planned for when it has come back. */
+function asIfRepaired(inventory: Inventory, failed: readonly NodeId[]): Inventory {
+  const repaired = (id: NodeId) => failed.includes(id);
+  return { ...inventory, nodes: inventory.nodes.map(node => (repaired(node.id) ? { ...node, power: 'up' } : node)) };
+}
+
+function retry(inventory: Inventory, node: NodeId, rules: readonly SafetyRule[]): Batch {
+  return {
+    nodes: [node],
+    rack: inventory.nodes.find(({ id }) => id === node)?.rack ?? '',
+    reason: 'It failed before and is out of service: it is tried again first.',
+    safety: rules.map(rule => rule.safety(inventory, new Set([node])).reason),
+    etaMs: batchTimeMs(inventory, [node]),
+  };
 }
 
 function total(batches: readonly Batch[]): number {

@@ -36,12 +36,15 @@ export interface ExecutorView {
 export class Executor {
   readonly #options: ExecutorOptions;
   readonly #values: Map<string, unknown>;
-  #journalLength: number;
+  #nextEntry: number;
+  /** One thing at a time: a click must not come between the halves of a round. */
+  #queue: Promise<unknown> = Promise.resolve();
 
   constructor(options: ExecutorOptions, values: ReadonlyMap<string, unknown>) {
     this.#options = options;
     this.#values = new Map(values);
-    this.#journalLength = this.#keys('journal/').length;
+    const newest = this.#keys('journal/').at(-1);
+    this.#nextEntry = newest === undefined ? 0 : Number(newest.slice('journal/'.length)) + 1;
   }
 
   static async take(options: ExecutorOptions): Promise<Executor> {
@@ -49,31 +52,46 @@ export class Executor {
   }
 
   /**
-   * Starts a plan that the operator chose.
+   * Starts a plan that the operator chose. Nodes that failed before are tried again with its release.
    *
    * @throws `rollover-running`, `plan-blocked` when the linter or the planner objects
    */
-  async begin(plan: Plan, inventory: Inventory): Promise<void> {
-    if (this.#rollover?.status === 'running') throw agentError('rollover-running', 'A rollover is already running.');
-    const objections = [...plan.waitsFor, ...checkPlan(plan, inventory)];
-    if (objections.length > 0) throw agentError('plan-blocked', `The plan cannot start: ${objections.join('; ')}`);
-    const rollover: Rollover = {
-      plan: planHash(plan),
-      status: 'running',
-      reason: 'Starting.',
-      startedAt: this.#options.now(),
-    };
-    await this.#commit(
-      [
-        { op: 'put', key: 'plan', value: plan },
-        { op: 'put', key: 'rollover', value: rollover },
-      ],
-      { text: `Rollover to ${plan.target.version} started: ${plan.batches.length} batches.` },
-    );
+  begin(plan: Plan, inventory: Inventory): Promise<void> {
+    return this.#inTurn(() => this.#begin(plan, inventory));
   }
 
   /** One round. Does nothing while no rollover is under way. Returns whether it did anything. */
-  async tick(inventory: Inventory): Promise<boolean> {
+  tick(inventory: Inventory): Promise<boolean> {
+    return this.#inTurn(() => this.#tick(inventory));
+  }
+
+  async #begin(plan: Plan, inventory: Inventory): Promise<void> {
+    const records = this.#records();
+    if (this.#rollover?.status === 'running') throw agentError('rollover-running', 'A rollover is already running.');
+    const underWay = [...records].filter(([, { state }]) => state !== 'active' && state !== 'failed');
+    if (underWay.length > 0) {
+      const [node, { state }] = underWay[0] as (typeof underWay)[number];
+      throw agentError('rollover-running', `${node} is still ${state}.`);
+    }
+    const objections = [...plan.waitsFor, ...checkPlan(plan, inventory, failedNodes(records))];
+    if (objections.length > 0) throw agentError('plan-blocked', `The plan cannot start: ${objections.join('; ')}`);
+    const started = this.#options.now();
+    const rollover: Rollover = { plan: planHash(plan), status: 'running', reason: 'Starting.', startedAt: started };
+    const changes: Change[] = [
+      { op: 'put', key: 'plan', value: plan },
+      { op: 'put', key: 'rollover', value: rollover },
+    ];
+    for (const node of failedNodes(records)) {
+      const bootIdBefore = inventory.nodes.find(({ id }) => id === node)?.bootId ?? '';
+      const record: NodeRecord = { state: 'stopping', sinceMs: started, bootIdBefore, release: plan.target.manifest };
+      changes.push({ op: 'put', key: `nodes/${node}`, value: record });
+    }
+    await this.#commit(changes, {
+      text: `Rollover to ${plan.target.version} started: ${plan.batches.length} batches.`,
+    });
+  }
+
+  async #tick(inventory: Inventory): Promise<boolean> {
     const { rollover, plan } = this.view();
     if (!rollover || !plan || rollover.status === 'completed') return false;
     const { drivers, rebootTimeoutMs } = this.#options;
@@ -85,9 +103,15 @@ export class Executor {
     return decision.actions.length > 0;
   }
 
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#queue.then(work, work);
+    this.#queue = result.catch(() => undefined);
+    return result;
+  }
+
   /** Every change that is not part of a rollover, such as a first release. */
-  async record(changes: readonly Change[], text: string): Promise<void> {
-    await this.#commit(changes, { text });
+  record(changes: readonly Change[], text: string): Promise<void> {
+    return this.#inTurn(() => this.#commit(changes, { text }));
   }
 
   view(): ExecutorView {
@@ -118,16 +142,21 @@ export class Executor {
     const calls = decision.actions.filter((action): action is Call => action.kind !== 'move');
     const order = { epoch: this.#options.leadership.epoch };
     const results = await Promise.allSettled(
-      calls.map(({ kind, node, driver }) => {
-        if (kind === 'drain') return driver.drain(inventory, node, decision.out, order);
-        if (kind === 'undrain') return driver.undrain(node, order);
-        return driver.apply(node, (this.#values.get('plan') as Plan).target, order);
+      calls.map(async ({ kind, nodes, driver }) => {
+        if (kind === 'drain') return driver.drain(inventory, nodes, decision.out, order);
+        for (const node of nodes) {
+          if (kind === 'undrain') await driver.undrain(node, order);
+          else await driver.apply(node, (this.#values.get('plan') as Plan).target, order);
+        }
+        return undefined;
       }),
     );
     return results.flatMap((result, i) => {
       if (result.status === 'fulfilled') return [];
       const call = calls[i] as Call;
-      return [`${call.driver.name} could not ${call.kind} ${call.node}: ${(result.reason as Error).message}`];
+      return [
+        `${call.driver.name} could not ${call.kind} ${call.nodes.join(', ')}: ${(result.reason as Error).message}`,
+      ];
     });
   }
 
@@ -152,12 +181,12 @@ export class Executor {
   async #commit(changes: readonly Change[], entry: Omit<JournalEntry, 'at' | 'epoch'>): Promise<void> {
     const { leadership, now } = this.#options;
     const journal: JournalEntry = { at: now(), epoch: leadership.epoch, ...entry };
-    const all: Change[] = [...changes, { op: 'put', key: journalKey(this.#journalLength), value: journal }];
-    if (this.#journalLength >= JOURNAL_KEPT) {
-      all.push({ op: 'delete', key: journalKey(this.#journalLength - JOURNAL_KEPT) });
+    const all: Change[] = [...changes, { op: 'put', key: journalKey(this.#nextEntry), value: journal }];
+    if (this.#nextEntry >= JOURNAL_KEPT) {
+      all.push({ op: 'delete', key: journalKey(this.#nextEntry - JOURNAL_KEPT) });
     }
     await leadership.commit(all);
-    this.#journalLength++;
+    this.#nextEntry++;
     for (const change of all) {
       if (change.op === 'put') this.#values.set(change.key, change.value);
       else this.#values.delete(change.key);
@@ -176,6 +205,11 @@ export class Executor {
   #keys(prefix: string): string[] {
     return [...this.#values.keys()].filter(key => key.startsWith(prefix)).sort();
   }
+}
+
+/** Nodes that failed in an earlier rollover and are to be tried again first. */
+export function failedNodes(records: ReadonlyMap<NodeId, NodeRecord>): readonly NodeId[] {
+  return [...records].filter(([, { state }]) => state === 'failed').map(([node]) => node);
 }
 
 /** Sorts as text in the order of time. */

@@ -27,10 +27,10 @@ export interface Move {
   readonly record: NodeRecord;
 }
 
-/** A driver is called for a node. Safe to repeat. */
+/** A driver is called for nodes. Safe to repeat. */
 export interface Call {
   readonly kind: 'drain' | 'apply' | 'undrain';
-  readonly node: NodeId;
+  readonly nodes: readonly NodeId[];
   readonly driver: Driver;
 }
 
@@ -53,6 +53,7 @@ export function step(world: World): Decision {
 
   const tick = new Tick(world, out);
   for (const node of batch.nodes) tick.advance(node);
+  tick.drainTogether();
   const name = `Batch ${number + 1} of ${world.plan.batches.length} (${batch.nodes.join(', ')})`;
   const reason = tick.waits.length > 0 ? `${name}: ${tick.waits[0]}.` : `${name}.`;
   return { actions: tick.actions, out, status: tick.blocked ? 'blocked' : 'running', reason };
@@ -69,6 +70,7 @@ class Tick {
   blocked = false;
   readonly #world: World;
   readonly #out: Set<NodeId>;
+  readonly #draining = new Map<Driver, readonly NodeId[]>();
 
   constructor(world: World, out: Set<NodeId>) {
     this.#world = world;
@@ -110,12 +112,16 @@ class Tick {
   }
 
   #drain(node: Node, record: NodeRecord): void {
-    const { inventory, drivers } = this.#world;
-    const busy = drivers.filter(driver => !driver.drained(inventory, node.id).ok);
-    for (const driver of busy) this.#call('drain', node, driver);
+    const busy = this.#busy(node);
+    for (const driver of busy) this.#draining.set(driver, [...(this.#draining.get(driver) ?? []), node.id]);
     const first = busy[0];
-    if (first) this.#wait(first.drained(inventory, node.id).reason);
+    if (first) this.#wait(first.drained(this.#world.inventory, node.id).reason);
     else this.#move(node, record, 'drained', 'Nothing depends on it any more.');
+  }
+
+  /** A driver is asked once for all of its nodes. */
+  drainTogether(): void {
+    for (const [driver, nodes] of this.#draining) this.actions.push({ kind: 'drain', nodes, driver });
   }
 
   /** Looks once more: between admitting and here, something else may have failed. */
@@ -125,9 +131,17 @@ class Tick {
     this.#move(node, record, 'stopping', verdict.reason);
   }
 
+  /** Orders nothing on what was true before: an agent may have died here, and much may have happened since. */
   #reboot(node: Node, record: NodeRecord): void {
     const gone = node.power !== 'up' || node.bootId !== record.bootIdBefore;
     if (gone) return this.#move(node, record, 'rebooting', 'Its services are down and it boots again.');
+    const [busy] = this.#busy(node);
+    if (busy) {
+      const { reason } = busy.drained(this.#world.inventory, node.id);
+      return this.#move(node, record, 'draining', `Something came back: ${reason}.`);
+    }
+    const verdict = this.#safe(this.#out);
+    if (!verdict.ok) return this.#wait(verdict.reason);
     for (const driver of this.#world.drivers) this.#call('apply', node, driver);
   }
 
@@ -163,6 +177,11 @@ class Tick {
     this.#wait(`${node.id} has failed and needs an operator`);
   }
 
+  /** Drivers of which something still depends on the node. */
+  #busy(node: Node): readonly Driver[] {
+    return this.#world.drivers.filter(driver => !driver.drained(this.#world.inventory, node.id).ok);
+  }
+
   #safe(out: ReadonlySet<NodeId>): Verdict {
     const verdicts = this.#world.drivers.map(driver => driver.safety(this.#world.inventory, out));
     const objection = verdicts.find(verdict => !verdict.ok);
@@ -180,7 +199,7 @@ class Tick {
   }
 
   #call(kind: Call['kind'], node: Node, driver: Driver): void {
-    this.actions.push({ kind, node: node.id, driver });
+    this.actions.push({ kind, nodes: [node.id], driver });
   }
 
   #wait(reason: string): void {

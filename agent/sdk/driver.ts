@@ -29,8 +29,11 @@ export interface Driver {
   /** The effects that draining this node will make. They are recorded before `drain` is called. */
   effects(node: NodeId): readonly Effect[];
 
-  /** One step towards an empty node. Called again until {@link drained} says yes. `out` never receives anything. */
-  drain(inventory: Inventory, node: NodeId, out: ReadonlySet<NodeId>, order: Order): Promise<void>;
+  /**
+   * One step towards empty nodes: all that are being drained, so that what leaves them is placed together. Called again
+   * until {@link drained} says yes for each. What is in `out` never receives anything.
+   */
+  drain(inventory: Inventory, nodes: readonly NodeId[], out: ReadonlySet<NodeId>, order: Order): Promise<void>;
 
   /** Pure: does nothing of this driver's depend on the node any more? */
   drained(inventory: Inventory, node: NodeId): Verdict;

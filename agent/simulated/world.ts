@@ -8,6 +8,7 @@ export interface WorldOptions {
   readonly racks: number;
   readonly nodesPerRack: number;
   readonly vms: number;
+  readonly nodeMemoryMb: number;
   readonly placementGroups: number;
   /** How long things take, in milliseconds of the cluster's time. */
   readonly stopMs: number;
@@ -20,6 +21,7 @@ export const DEFAULT_WORLD: WorldOptions = {
   racks: 3,
   nodesPerRack: 4,
   vms: 48,
+  nodeMemoryMb: 65_536,
   placementGroups: 96,
   stopMs: 400,
   bootMs: 2000,
@@ -27,7 +29,6 @@ export const DEFAULT_WORLD: WorldOptions = {
   migrationMbPerSecond: 16_384,
 };
 
-const NODE_MEMORY_MB = 65_536;
 const MIN_SIZE = 2;
 
 /** The same cluster with everything in it that many times faster. */
@@ -161,6 +162,7 @@ export class World {
   migrate(id: string, to: NodeId): void {
     const vm = this.#vms.get(id);
     if (!vm || vm.target !== undefined || vm.host === to || this.#node(to).phase !== 'up') return;
+    if (this.#usedMb(to) + vm.memoryMb > this.#options.nodeMemoryMb) return;
     vm.target = to;
     vm.movedMb = 0;
   }
@@ -180,7 +182,11 @@ export class World {
       placementGroups: this.#groups.map(group => this.#group(group)),
       noout: nodes.filter(node => node.noout).map(node => node.id),
       quorums: this.#quorums.map(quorum => ({ ...quorum, up: quorum.members.filter(id => this.#serves(id)) })),
-      computes: nodes.map(node => ({ node: node.id, enabled: node.computeEnabled, memoryMb: NODE_MEMORY_MB })),
+      computes: nodes.map(node => ({
+        node: node.id,
+        enabled: node.computeEnabled,
+        memoryMb: this.#options.nodeMemoryMb,
+      })),
       vms: [...this.#vms.values()].map(({ id, memoryMb, host, target }) => ({
         id,
         memoryMb,
@@ -232,6 +238,12 @@ export class World {
     if (vm.movedMb < vm.memoryMb) return;
     if (this.#serves(vm.target)) vm.host = vm.target;
     vm.target = undefined;
+  }
+
+  /** A machine that migrates takes memory on both hosts. */
+  #usedMb(id: NodeId): number {
+    const here = [...this.#vms.values()].filter(vm => vm.host === id || vm.target === id);
+    return here.reduce((sum, vm) => sum + vm.memoryMb, 0);
   }
 
   #serves(id: NodeId): boolean {

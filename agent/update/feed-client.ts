@@ -7,6 +7,7 @@ import {
   type ActivationRequest,
   activationResponseSchema,
   type BundleSource,
+  bundleError,
   feedPaths,
   PSK_CIPHERS,
   type SiteReport,
@@ -49,7 +50,11 @@ export function feedClient(site: Site): FeedClient {
     name: `service ${site.feed.host}:${site.feed.port}`,
     metadata: (name, maxBytes) => ask(feedPaths.metadata(name), maxBytes),
     target: (_path, sha256, maxBytes) => ask(feedPaths.target(sha256), maxBytes),
-    object: (digest, maxBytes) => required(feedPaths.object(digest), maxBytes),
+    async object(digest, maxBytes) {
+      const bytes = await ask(feedPaths.object(digest), maxBytes);
+      if (bytes) return bytes;
+      throw bundleError('object-missing', `The service does not have the object ${digest}.`);
+    },
     async wrap(_license, manifest): Promise<Wrap> {
       return wrapSchema.parse(JSON.parse((await required(feedPaths.wrap(manifest), JSON_BYTES)).toString('utf8')));
     },
@@ -75,9 +80,10 @@ function connect(site: Site, psk: Buffer): tls.TLSSocket {
     port: site.feed.port,
     minVersion: 'TLSv1.3',
     ciphers: PSK_CIPHERS,
-    // The key proves both ends; there is no certificate to check.
     pskCallback: () => ({ psk, identity: site.licenseId }),
-    checkServerIdentity: () => undefined,
+    // The key proves both ends. A server that ignores it and shows a certificate instead is an impostor, whoever signed that.
+    ca: [],
+    checkServerIdentity: () => new Error('a certificate instead of the license’s key'),
   });
   socket.setTimeout(CONNECT_TIMEOUT_MS, () => socket.destroy(new Error('the handshake took too long')));
   socket.once('connect', () => {

@@ -12,6 +12,8 @@ const readySchema = z.strictObject({
   takenAt: z.iso.datetime(),
   fetchedBytes: z.int().nonnegative(),
   reusedBytes: z.int().nonnegative(),
+  /** What came from where, in bytes. */
+  bySource: z.record(z.string(), z.int().nonnegative()),
 });
 
 /** A verified, unpacked release. */

@@ -2,19 +2,22 @@
 // before it is verified, and what is interrupted goes on from where it was.
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import {
   type BundleSource,
   bundleError,
   channelDocumentSchema,
+  type DroppedSource,
   filesystemStore,
   imageDigest,
-  type Manifest,
+  type ObjectSource,
   openRelease,
   parseDocument,
   type ReleaseDocument,
   releaseDocumentSchema,
+  removeTree,
   syncSegments,
   targetPaths,
   unpackRelease,
@@ -28,10 +31,10 @@ import {
   type MetadataSource,
   type Repository,
   refresh,
+  tryLock,
   verifyLicense,
 } from '../../signing/index.ts';
 import { agentError } from '../errors.ts';
-import { tryLock } from '../io/lock.ts';
 import { addReady, type ReadyRelease, readyReleases, releaseFolder } from './releases.ts';
 import { entitlementSecret, type Site } from './site.ts';
 
@@ -48,8 +51,12 @@ export interface TakeOptions {
   readonly directory: string;
   readonly site: Site;
   readonly source: MetadataSource & BundleSource;
+  /** Others on the local network that may have segments already. */
+  readonly peers?: readonly ObjectSource[];
   readonly now: Date;
   onProgress?(progress: TakeProgress): void;
+  /** Hears of sources that were given up. */
+  onDropped?(source: DroppedSource): void;
 }
 
 export interface Taken {
@@ -81,7 +88,8 @@ export async function takeUpdate(options: TakeOptions): Promise<Taken> {
   }
 }
 
-async function take({ directory, site, source, now, onProgress }: TakeOptions): Promise<Taken> {
+async function take(options: TakeOptions): Promise<Taken> {
+  const { directory, site, source, peers = [], now, onProgress, onDropped } = options;
   const { product, channel } = site;
   onProgress?.({ phase: 'checking', doneBytes: 0, totalBytes: 0 });
   const trust = fileTrustStore(join(directory, 'trust'));
@@ -89,24 +97,28 @@ async function take({ directory, site, source, now, onProgress }: TakeOptions): 
   const license = await coveringLicense(site, repository, now);
 
   const document = await newestRelease(repository, product, channel);
+  const folder = releaseFolder(document);
   const known = (await readyReleases(directory)).find(r => r.document.manifest.sha256 === document.manifest.sha256);
-  if (known) return { release: known, isNew: false, license };
+  if (known && (await isBootable(join(directory, folder), document))) return { release: known, isNew: false, license };
+  // Not there, or damaged since: it is unpacked from verified segments (again).
+  await removeTree(join(directory, folder));
 
   const { version } = document;
   const store = filesystemStore(join(directory, 'objects'));
   const { manifest } = await openRelease(document, { id: license.id, secret: entitlementSecret(site) }, source, store);
   const fetch = (verifyStored: boolean) =>
-    syncSegments(manifest, source, store, {
+    syncSegments(manifest, [source, ...peers], store, {
       verifyStored,
+      ...(onDropped ? { onDropped } : {}),
       onProgress: ({ doneBytes, totalBytes }) => onProgress?.({ phase: 'fetching', version, doneBytes, totalBytes }),
     });
   let sync = await fetch(false);
 
-  const folder = releaseFolder(document);
   const totalBytes = document.size.plainBytes;
   const unpack = () =>
     unpackRelease({
       manifest,
+      manifestDigest: document.manifest.sha256,
       segments: store,
       directory: join(directory, folder),
       owners: false,
@@ -120,7 +132,10 @@ async function take({ directory, site, source, now, onProgress }: TakeOptions): 
     sync = await fetch(true);
     await unpack();
   }
-  await requireBootable(join(directory, folder), document, manifest);
+  if (!(await isBootable(join(directory, folder), document))) {
+    const what = `${document.product} ${document.version}`;
+    throw bundleError('manifest-corrupt', `The image of ${what} is not the one whose digest was signed.`);
+  }
 
   const release: ReadyRelease = {
     document,
@@ -129,6 +144,7 @@ async function take({ directory, site, source, now, onProgress }: TakeOptions): 
     takenAt: now.toISOString(),
     fetchedBytes: sync.fetchedBytes,
     reusedBytes: sync.reusedBytes,
+    bySource: sync.bySource,
   };
   await addReady(directory, release);
   return { release, isNew: true, license };
@@ -172,13 +188,11 @@ async function newestRelease(repository: Repository, product: string, channel: s
 }
 
 /** The unpacked kernel and initrd are the ones whose digest nodes will have to report. */
-async function requireBootable(folder: string, { image }: ReleaseDocument, manifest: Manifest): Promise<void> {
-  if (!image) return;
-  const kernel = await fileSha256(join(folder, image.component, image.kernel.path));
-  const initrd = await fileSha256(join(folder, image.component, image.initrd.path));
-  if (imageDigest(kernel, initrd) === image.digest) return;
-  const what = `${manifest.product} ${manifest.version}`;
-  throw bundleError('manifest-corrupt', `The image of ${what} is not the one whose digest was signed.`);
+async function isBootable(folder: string, { image }: ReleaseDocument): Promise<boolean> {
+  if (!image) return (await stat(folder).catch(() => undefined))?.isDirectory() ?? false;
+  const kernel = await fileSha256(join(folder, image.component, image.kernel.path)).catch(() => '');
+  const initrd = await fileSha256(join(folder, image.component, image.initrd.path)).catch(() => '');
+  return imageDigest(kernel, initrd) === image.digest;
 }
 
 async function fileSha256(path: string): Promise<string> {

@@ -1,7 +1,10 @@
 // Keeps looking for updates: asks the service now and then, and notices what an import has brought. What it found out is
 // data for the console; a failed check is tried again and never stops anything.
+import type { Logger } from 'pino';
+import type { DroppedSource } from '../../bundles/index.ts';
 import { RolloverError } from '../../signing/index.ts';
 import { feedClient } from './feed-client.ts';
+import { peerSource } from './peer.ts';
 import { type ReadyRelease, readyReleases } from './releases.ts';
 import type { Site } from './site.ts';
 import { type TakeProgress, takeUpdate } from './take.ts';
@@ -19,6 +22,9 @@ export interface UpdateStatus {
 export interface WatcherOptions {
   readonly directory: string;
   readonly site: Site;
+  /** Addresses of agents nearby that serve sealed objects. */
+  readonly peers: readonly string[];
+  readonly log: Logger;
   now(): Date;
   onChange(): void;
 }
@@ -45,12 +51,14 @@ export class UpdateWatcher {
 
   /** Asks the service once and takes what is new. Never throws: what went wrong is the status. */
   async check(): Promise<void> {
-    const { directory, site, now } = this.#options;
+    const { directory, site, now, log } = this.#options;
     if (!site.connected) return;
     const source = feedClient(site);
     try {
       const onProgress = (progress: TakeProgress) => this.#set(progress);
-      await takeUpdate({ directory, site, source, now: now(), onProgress });
+      const peers = this.#options.peers.map(peerSource);
+      const onDropped = (dropped: DroppedSource) => log.warn(dropped, 'source given up');
+      await takeUpdate({ directory, site, source, peers, now: now(), onProgress, onDropped });
       await this.look();
       this.#set({ phase: 'idle', checkedAt: now().toISOString() });
     } catch (error) {

@@ -1,51 +1,78 @@
 // A blob store in a directory: `ab/abcdef…`, two levels, so that no folder grows past a few thousand names.
-import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
-import { isSha256Hex, readFileIfAny, sha256Hex, writeFileAtomic } from '../../signing/index.ts';
+import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { isSha256Hex, readFileIfAny, signingError } from '../../signing/index.ts';
 import { bundleError } from '../errors.ts';
 import type { BlobStore } from './store.ts';
+import { isIntact, requireIntact } from './verify.ts';
 
 /** Keeps objects below `directory`, which is created when needed. */
 export function filesystemStore(directory: string): BlobStore {
+  const folders = new Set<string>();
   const pathOf = (digest: string) => {
     if (!isSha256Hex(digest)) throw bundleError('object-missing', `${JSON.stringify(digest)} names no object.`);
     return join(directory, digest.slice(0, 2), digest);
   };
-  const size = async (digest: string) => (await stat(pathOf(digest)).catch(() => undefined))?.size;
+  const missing = (digest: string) => bundleError('object-missing', `The object ${digest} is not in ${directory}.`);
+  const read = async (digest: string) => {
+    const bytes = await readFileIfAny(pathOf(digest));
+    if (bytes) return bytes;
+    throw missing(digest);
+  };
+  const makeFolder = async (path: string) => {
+    if (folders.has(path)) return;
+    await mkdir(path, { recursive: true });
+    folders.add(path);
+  };
 
   return {
-    size,
+    read,
+    size: async digest => (await stat(pathOf(digest)).catch(() => undefined))?.size,
+    get: async digest => requireIntact(digest, await read(digest)),
 
-    async get(digest) {
-      const bytes = await readFileIfAny(pathOf(digest));
-      if (!bytes) throw bundleError('object-missing', `The object ${digest} is not in ${directory}.`);
-      return verified(digest, bytes);
+    async stream(digest, range) {
+      const file = await open(pathOf(digest)).catch(() => undefined);
+      if (!file) throw missing(digest);
+      const part = range ? { start: range.start, end: range.end - 1 } : {};
+      return createReadStream('', { fd: file, ...part });
     },
 
     async put(digest, bytes) {
-      verified(digest, bytes);
-      const known = await readFileIfAny(pathOf(digest));
+      requireIntact(digest, bytes);
+      const path = pathOf(digest);
+      const known = await readFileIfAny(path);
       if (known && isIntact(digest, known)) return;
-      await writeFileAtomic(pathOf(digest), bytes);
+      const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
+      try {
+        await makeFolder(dirname(path));
+        await writeFile(temporary, bytes, { flag: 'wx' });
+        await rename(temporary, path);
+      } catch (cause) {
+        folders.delete(dirname(path));
+        await rm(temporary, { force: true }).catch(() => undefined);
+        const { code } = cause as NodeJS.ErrnoException;
+        throw signingError('disk-write', `Cannot write ${path}: ${code}.`, { cause });
+      }
     },
+
+    async flush() {
+      await mkdir(directory, { recursive: true });
+      await promisify(execFile)('sync', ['--file-system', directory]);
+    },
+
+    remove: digest => rm(pathOf(digest), { force: true }),
 
     async *list() {
       for (const prefix of await readdir(directory).catch(() => [])) {
         for (const digest of await readdir(join(directory, prefix)).catch(() => [])) {
-          const bytes = isSha256Hex(digest) ? await size(digest) : undefined;
-          if (bytes !== undefined) yield { digest, size: bytes };
+          const stats = isSha256Hex(digest) ? await stat(pathOf(digest)).catch(() => undefined) : undefined;
+          if (stats) yield { digest, size: stats.size, storedMs: stats.mtimeMs };
         }
       }
     },
   };
-}
-
-/** The same bytes, when they are what their name says. */
-function verified<T extends Uint8Array>(digest: string, bytes: T): T {
-  if (isIntact(digest, bytes)) return bytes;
-  throw bundleError('object-corrupt', `The object ${digest} is damaged.`);
-}
-
-function isIntact(digest: string, bytes: Uint8Array): boolean {
-  return sha256Hex(bytes) === digest;
 }

@@ -4,7 +4,6 @@ import { exportMedia } from '../../airgap/index.ts';
 import { bytes, type Terminal } from '../../terminal.ts';
 import { serverError } from '../errors.ts';
 import type { LicenseView } from '../licenses/licenses.ts';
-import type { ApiClient } from '../pipeline/api-client.ts';
 import { apiSource } from '../pipeline/api-source.ts';
 import { type ServiceOptions, serviceOf, withService } from './options.ts';
 
@@ -22,7 +21,7 @@ export function mediaExportCommand(terminal: () => Terminal): Command {
     .action(async (directory: string, flags: ExportFlags) => {
       const out = terminal();
       const api = await serviceOf(flags);
-      const license = await findLicense(api, flags.license);
+      const license = await api.get<LicenseView>(`/v1/licenses/${encodeURIComponent(flags.license)}`);
       const firstRoot = await api.bytes('/v1/metadata/1.root.json');
       if (!firstRoot) throw serverError('trust-missing', `The service at ${api.url} has no root of trust yet.`);
       const progress = out.progress('copying');
@@ -47,11 +46,4 @@ export function mediaExportCommand(terminal: () => Terminal): Command {
         `${product} ${version} is in ${directory}: ${size}.\nTake it to the site and run there: rollover media import ${directory}`,
       );
     });
-}
-
-async function findLicense(api: ApiClient, id: string): Promise<LicenseView> {
-  const { licenses } = await api.get<{ licenses: LicenseView[] }>('/v1/licenses');
-  const found = licenses.find(license => license.id === id);
-  if (!found) throw serverError('not-found', `There is no license ${id}.`);
-  return found;
 }

@@ -1,8 +1,13 @@
 // `rollover release`: what the vendor's release pipeline calls.
-import { Command } from 'commander';
+import { Command, InvalidArgumentError } from 'commander';
+import { diffReleases, type FileChange, type ReleaseDiff } from '../../bundles/index.ts';
+import { counted } from '../../signing/index.ts';
 import { bytes, type Terminal, table } from '../../terminal.ts';
 import { serverError } from '../errors.ts';
+import { exportTar } from '../pipeline/export-tar.ts';
 import { publishReleaseFile } from '../pipeline/publish.ts';
+import { publishedRelease } from '../pipeline/published.ts';
+import type { Garbage } from '../releases/garbage.ts';
 import type { ReleaseView } from '../releases/releases.ts';
 import { type ServiceOptions, serviceOf, withKeys, withService } from './options.ts';
 
@@ -47,7 +52,80 @@ export function releaseCommand(terminal: () => Terminal): Command {
       ]);
       terminal().result(releases, table(['product', 'version', 'channel', 'state', 'published', 'manifest'], rows));
     });
+  withService(command.command('diff'))
+    .argument('<product>', 'the product')
+    .argument('<from>', 'version that a site has')
+    .argument('<to>', 'version that it takes')
+    .description('what would travel from one version to the other, and which files changed')
+    .action(async (product: string, from: string, to: string, flags: ServiceOptions) => {
+      const api = await serviceOf(flags);
+      const [before, after] = await Promise.all([
+        publishedRelease(api, product, from),
+        publishedRelease(api, product, to),
+      ]);
+      const diff = diffReleases(await before.open(), await after.open());
+      terminal().result(diff, diffText(diff, from, to));
+    });
+
+  withService(command.command('export'))
+    .argument('<product>', 'the product')
+    .argument('<version>', 'its version')
+    .requiredOption('--tar <file>', 'where to write an ordinary tar')
+    .description('write a published release as an ordinary tar')
+    .action(async (product: string, version: string, flags: ServiceOptions & { readonly tar: string }) => {
+      const out = terminal();
+      const progress = out.progress('reading');
+      const exported = await exportTar(await serviceOf(flags), product, version, flags.tar, (done, total) =>
+        progress.update(done, total),
+      ).finally(() => progress.end());
+      out.result(
+        exported,
+        `${product} ${version} is in ${flags.tar}: ${exported.files} files, ${bytes(exported.tarBytes)}.`,
+      );
+    });
+
+  withService(command.command('gc'))
+    .description('take away stored objects that no release needs any more')
+    .option('--dry-run', 'only say what would go')
+    .option('--grace <hours>', 'leave alone what is younger', hours, 24)
+    .action(async (flags: ServiceOptions & { readonly dryRun?: boolean; readonly grace: number }) => {
+      const order = { dryRun: flags.dryRun ?? false, graceSeconds: Math.max(60, Math.round(flags.grace * 3600)) };
+      const garbage = await (await serviceOf(flags)).post<Garbage>('/v1/garbage', order);
+      const verb = flags.dryRun ? 'would go' : 'went';
+      terminal().result(
+        garbage,
+        `${counted(garbage.objects, 'object')} (${bytes(garbage.bytes)}) ${verb}; ${garbage.keptObjects} stay.`,
+      );
+    });
   return command;
+}
+
+/** Files are listed up to this many; all of them with --json. */
+const FILES_SHOWN = 40;
+
+function diffText(
+  { newSegments, newBytes, sharedSegments, sharedBytes, files }: ReleaseDiff,
+  from: string,
+  to: string,
+): string {
+  const counts = Map.groupBy(files, file => file.change);
+  const of = (change: FileChange['change']) => counts.get(change)?.length ?? 0;
+  const shown = files
+    .slice(0, FILES_SHOWN)
+    .map(file => [file.change, `${file.component}/${file.path}`, bytes(file.size)]);
+  const more = files.length > FILES_SHOWN ? [`… and ${files.length - FILES_SHOWN} more (--json lists all)`] : [];
+  return [
+    `From ${from} to ${to}, ${bytes(newBytes)} travel in ${counted(newSegments, 'segment')}; ${bytes(sharedBytes)} in ${sharedSegments} are there already.`,
+    `Files: ${of('added')} added, ${of('changed')} changed, ${of('removed')} removed.`,
+    ...(shown.length > 0 ? ['', table(['change', 'file', 'size'], shown)] : []),
+    ...more,
+  ].join('\n');
+}
+
+function hours(text: string): number {
+  const number = Number(text);
+  if (Number.isFinite(number) && number > 0 && number <= 8760) return number;
+  throw new InvalidArgumentError('use a number of hours, at most a year.');
 }
 
 /** SOURCE_DATE_EPOCH as reproducible builds set it (reproducible-builds.org, specification 1.1). */
@@ -74,6 +152,9 @@ A release file:
     - name: services
       kind: files
       directory: ./services
+    - name: tools
+      kind: files
+      archive: ./tools.tar.gz  # or a tar instead of a directory
 
 SOURCE_DATE_EPOCH, when set, is the latest file time that is packed: a tree that was built again then packs to the same
 bytes.`;

@@ -39,10 +39,11 @@ export function serverCommand(terminal: () => Terminal): Command {
       DEFAULT_FEED_PORT,
     )
     .option('--public-feed <host:port>', 'what license files tell sites to connect to', address)
-    .option('--verbose', 'log to stderr, as JSON lines')
+    .option('--verbose', 'log everything to stderr, as JSON lines (default: warnings and errors)')
     .addHelpText('after', ENVIRONMENT_HELP)
     .action(async (flags: Flags) => {
       const out = terminal();
+      const stopped = stopSignal();
       // Loaded here, so that the other commands start without a database, a queue and a web server in memory.
       const { startServer } = await import('../main.ts');
       const server = await startServer({ ...optionsOf(flags), onStep: step => out.say(`… ${step}`) });
@@ -51,9 +52,10 @@ export function serverCommand(terminal: () => Terminal): Command {
         { status: 'ready', url, feed, adminToken: adminTokenPath },
         `The service is ready.\n  vendor API   ${url}   (token in ${adminTokenPath})\n  sites        ${feed.host}:${feed.port}   (TLS 1.3, keyed by license)`,
       );
-      await stopSignal();
+      const failure = await Promise.race([stopped, server.lost]);
       out.say('… stopping');
       await server.close();
+      if (failure) throw failure;
     });
 }
 
@@ -78,7 +80,7 @@ function optionsOf(flags: Flags): ServerOptions {
     ...(DATABASE_URL === undefined ? {} : { databaseUrl: DATABASE_URL }),
     ...(REDIS_URL === undefined ? {} : { redisUrl: REDIS_URL }),
     ...(ROLLOVER_SERVER_KEY === undefined ? {} : { serverKey: ROLLOVER_SERVER_KEY }),
-    ...(flags.verbose ? { log: pino({ redact: ['req.headers.authorization'] }, pino.destination(2)) } : {}),
+    log: pino({ level: flags.verbose ? 'info' : 'warn' }, pino.destination(2)),
   };
 }
 

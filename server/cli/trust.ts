@@ -2,6 +2,7 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { counted } from '../../signing/index.ts';
 import type { Terminal } from '../../terminal.ts';
+import { serverError } from '../errors.ts';
 import { setUpRoot } from '../pipeline/root-ceremony.ts';
 import { type ServiceOptions, serviceOf, withKeys, withService } from './options.ts';
 
@@ -40,7 +41,7 @@ export function trustCommand(terminal: () => Terminal): Command {
 
 function requireReachable(role: string, threshold: number, keys: number): void {
   if (threshold > keys)
-    throw new InvalidArgumentError(`a threshold of ${threshold} needs more than ${counted(keys, `${role} key`)}.`);
+    throw serverError('config-invalid', `A threshold of ${threshold} needs more than ${counted(keys, `${role} key`)}.`);
 }
 
 function count(text: string): number {

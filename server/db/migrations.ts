@@ -13,7 +13,23 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
       for (const name of names) await db.schema.dropTable(name).execute();
     },
   },
+  '0002-indexes-and-leases': {
+    async up(db: Kysely<unknown>) {
+      for (const statement of INDEXES_AND_LEASES) await sql.raw(statement).execute(db);
+    },
+    async down(db: Kysely<unknown>) {
+      await db.schema.dropTable('leases').execute();
+      await sql`alter table releases drop column index_digest, drop column content_digest`.execute(db);
+    },
+  },
 };
+
+/** Releases from before have neither: they are no base for packing, and their content is not recognized again. */
+const INDEXES_AND_LEASES = [
+  "alter table releases add column index_digest text not null default '', add column content_digest text not null default ''",
+  'create table leases (digest text not null, holder text not null, until timestamptz not null, primary key (digest, holder))',
+  'create index leases_by_until on leases (until)',
+];
 
 const FIRST_TABLES = [
   'create table secrets (name text primary key, sealed bytea not null)',

@@ -30,11 +30,22 @@ export interface ReleaseTable {
   /** Why publishing failed, for the pipeline that waits for it. */
   problem: string | null;
   manifest_digest: string;
+  /** The sealed digests of its chunks, for the vendor's next packing. */
+  index_digest: string;
+  /** What the trees hold, however they were packed: the same content may be published again. */
+  content_digest: string;
   sealed_content_key: Buffer;
   /** The signed `release.json`, byte for byte. */
   document: string;
   created_at: Instant;
   published_at: Instant | null;
+}
+
+/** An object that a publication under way relies on: garbage collection leaves it alone. */
+export interface LeaseTable {
+  digest: string;
+  holder: string;
+  until: Instant;
 }
 
 export type LicenseStatus = 'active' | 'suspended' | 'revoked';
@@ -89,6 +100,7 @@ export interface Tables {
   secrets: SecretTable;
   metadata: MetadataTable;
   releases: ReleaseTable;
+  leases: LeaseTable;
   licenses: LicenseTable;
   sites: SiteTable;
   wraps: WrapTable;

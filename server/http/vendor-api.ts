@@ -1,14 +1,17 @@
 // The vendor's API: releases, licenses, sites, the root of trust. Every call carries a token; none is for customers.
 import { randomUUID } from 'node:crypto';
 import express, { type Express, type Request } from 'express';
+import { sql } from 'kysely';
 import { z } from 'zod';
+import { plainText, versionSchema } from '../../bundles/index.ts';
 import type { Actor } from '../audit/audit.ts';
 import type { Context } from '../context.ts';
 import { serverError } from '../errors.ts';
-import { issueLicense, listLicenses, revokeLicense } from '../licenses/licenses.ts';
+import { issueLicense, licenseById, listLicenses, revokeLicense } from '../licenses/licenses.ts';
 import { wrapFor } from '../licenses/wraps.ts';
+import { collectGarbage, GARBAGE_GRACE_MS, leaseObjects } from '../releases/garbage.ts';
 import {
-  baseReleases,
+  contentKeys,
   listReleases,
   type PublishJob,
   releaseById,
@@ -25,8 +28,10 @@ import { authenticate } from './tokens.ts';
 /** A sealed manifest is the largest object; a segment has about 1 MiB. */
 const OBJECT_BYTES = 128 * 1024 * 1024;
 const JSON_BYTES = 96 * 1024 * 1024;
-/** How many earlier releases the packer looks for chunks in. */
-const BASE_RELEASES = 3;
+/** Holds the leases of objects that have just been uploaded. */
+const UPLOADS = 'uploads';
+/** Objects asked about in one request. */
+const MISSING_AT_ONCE = 1000;
 
 const name = z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/);
 const digest = z.string().regex(/^[0-9a-f]{64}$/);
@@ -38,18 +43,36 @@ const trustSchema = z.strictObject({ root: base64, targets: base64, issuers: bas
 const releaseSchema = z.strictObject({
   channel: name,
   document: base64,
+  content: digest,
+  index: digest,
   contentKey: base64,
   metadata: files,
   targets: files,
 });
 
+const releaseQuerySchema = z.object({
+  product: name.optional(),
+  channel: name.optional(),
+  version: versionSchema.optional(),
+});
+
+const missingSchema = z.strictObject({ holder: z.uuid(), digests: z.array(digest).min(1).max(MISSING_AT_ONCE) });
+
+const garbageSchema = z.strictObject({
+  dryRun: z.boolean().default(false),
+  graceSeconds: z
+    .int()
+    .min(60)
+    .default(GARBAGE_GRACE_MS / 1000),
+});
+
 const licenseSchema = z.strictObject({
-  customer: z.string().min(1).max(256),
+  customer: plainText(256),
   product: name,
   channels: z.array(name).min(1).max(16),
   nodes: z.int().positive().max(1_000_000),
   sites: z.int().positive().max(100_000).default(1),
-  features: z.array(z.string().min(1).max(64)).max(64).default([]),
+  features: z.array(plainText(64)).max(64).default([]),
   expiresAt: z.iso
     .datetime()
     .transform(text => new Date(text))
@@ -65,7 +88,10 @@ export function vendorApi(context: Context, enqueue: (job: PublishJob) => Promis
     response.setHeader('x-request-id', randomUUID());
     next();
   });
-  app.get('/healthz', (_request, response) => void response.json({ status: 'ok' }));
+  app.get('/healthz', async (_request, response) => {
+    await sql`select 1`.execute(context.db);
+    response.json({ status: 'ok' });
+  });
 
   app.use('/v1', async (request, response, next) => {
     response.locals['actor'] = await authenticate(context, request);
@@ -92,19 +118,30 @@ export function vendorApi(context: Context, enqueue: (job: PublishJob) => Promis
     await sendObject(context.blobs, digest.parse(param(request, 'digest')), request, response);
   });
   app.put('/v1/objects/:digest', express.raw({ type: () => true, limit: OBJECT_BYTES }), async (request, response) => {
-    await context.blobs.put(digest.parse(param(request, 'digest')), z.instanceof(Buffer).parse(request.body));
+    const name = digest.parse(param(request, 'digest'));
+    await leaseObjects(context, UPLOADS, [name]);
+    await context.blobs.put(name, z.instanceof(Buffer).parse(request.body));
     response.status(204).end();
   });
 
-  app.get('/v1/products/:product/base', async (request, response) => {
-    response.json({ releases: await baseReleases(context, name.parse(param(request, 'product')), BASE_RELEASES) });
+  app.post('/v1/objects/missing', json, async (request, response) => {
+    const { holder, digests } = missingSchema.parse(request.body);
+    response.json({ missing: await leaseObjects(context, holder, digests) });
+  });
+  app.get('/v1/products/:product/content-keys', async (request, response) => {
+    const most = z.coerce.number().int().min(1).max(1000).default(1000).parse(request.query['limit']);
+    response.json({ releases: await contentKeys(context, name.parse(param(request, 'product')), most) });
+  });
+  app.post('/v1/garbage', json, async (request, response) => {
+    const { dryRun, graceSeconds } = garbageSchema.parse(request.body);
+    response.json(await collectGarbage(context, { dryRun, graceMs: graceSeconds * 1000 }));
   });
   app.get('/v1/manifests/:digest/segments', async (request, response) => {
     response.json({ segments: await segmentsOf(context, digest.parse(param(request, 'digest'))) });
   });
   app.get('/v1/releases', async (request, response) => {
-    const product = name.optional().parse(request.query['product']);
-    response.json({ releases: await listReleases(context, product) });
+    const { product, channel, version } = releaseQuerySchema.parse(request.query);
+    response.json({ releases: await listReleases(context, { product, channel, version }) });
   });
   app.get('/v1/releases/:id', async (request, response) => {
     response.json(await releaseById(context, param(request, 'id')));
@@ -116,6 +153,9 @@ export function vendorApi(context: Context, enqueue: (job: PublishJob) => Promis
   });
 
   app.get('/v1/licenses', async (_request, response) => void response.json({ licenses: await listLicenses(context) }));
+  app.get('/v1/licenses/:id', async (request, response) => {
+    response.json(await licenseById(context, param(request, 'id')));
+  });
   app.post('/v1/licenses', json, async (request, response) => {
     const { expiresAt, ...order } = licenseSchema.parse(request.body);
     const issued = await issueLicense(context, expiresAt ? { ...order, expiresAt } : order, actorOf(response));

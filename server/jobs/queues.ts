@@ -23,19 +23,27 @@ export interface QueueBackend {
 const KEPT = { removeOnComplete: { count: 1000 }, removeOnFail: { count: 1000 } };
 const RETRIES = { attempts: 3, backoff: { type: 'exponential', delay: 500 } };
 
-/**
- * Opens a queue and starts its worker.
- *
- * @param work handles one job; throwing means: try again later, three times in all
- * @param onError hears of trouble with the backend, which the queue itself gets over
- */
+export interface QueueHandlers<Data> {
+  /** Handles one job; throwing means: try again later, three times in all. */
+  work(job: string, data: Data): Promise<void>;
+  /** Hears of a job that failed for the last time. */
+  givenUp?(job: string, data: Data): Promise<void>;
+  /** Hears of every failure, and of trouble with the backend, which the queue itself gets over. */
+  onError(error: Error): void;
+}
+
+/** Opens a queue and starts its worker. */
 export async function openQueue<Data>(
   backend: QueueBackend,
   name: string,
-  work: (job: string, data: Data) => Promise<void>,
-  onError: (error: Error) => void,
+  { work, givenUp, onError }: QueueHandlers<Data>,
 ): Promise<JobQueue<Data>> {
   const { queue, worker, end } = connect(backend, name, job => work(job.name, job.data as Data));
+  worker.on('failed', (job, error) => {
+    onError(error);
+    const isLast = job !== undefined && job.attemptsMade >= (job.opts.attempts ?? 1);
+    if (isLast) givenUp?.(job.name, job.data as Data).catch(onError);
+  });
   queue.on('error', onError);
   worker.on('error', onError);
   await queue.waitUntilReady();

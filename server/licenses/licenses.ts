@@ -1,5 +1,6 @@
 // Licenses: issued to a customer, bound to sites, revoked. The entitlement secret leaves the service once and is not kept.
 import { randomBytes, randomUUID } from 'node:crypto';
+import type { Selectable } from 'kysely';
 import type { LicenseFile } from '../../bundles/index.ts';
 import {
   base64url,
@@ -13,7 +14,7 @@ import {
 } from '../../signing/index.ts';
 import { type Actor, audit } from '../audit/audit.ts';
 import type { Context } from '../context.ts';
-import type { LicenseStatus } from '../db/schema.ts';
+import type { LicenseStatus, LicenseTable } from '../db/schema.ts';
 import { serverError } from '../errors.ts';
 import { onlineKey } from '../secrets.ts';
 import { publishedMetadata } from '../trust/repository.ts';
@@ -107,17 +108,14 @@ export async function listLicenses(context: Context): Promise<readonly LicenseVi
     .orderBy('created_at', 'desc')
     .limit(LIST_LIMIT)
     .execute();
-  return rows.map(row => ({
-    id: row.id,
-    customer: row.customer,
-    product: row.product,
-    channels: row.channels,
-    status: row.status,
-    nodes: row.node_limit,
-    sites: row.site_limit,
-    expiresAt: row.expires_at?.toISOString() ?? null,
-    createdAt: row.created_at.toISOString(),
-  }));
+  return rows.map(view);
+}
+
+/** @throws `not-found` */
+export async function licenseById(context: Context, id: string): Promise<LicenseView> {
+  const row = await context.db.selectFrom('licenses').selectAll().where('id', '=', id).executeTakeFirst();
+  if (!row) throw serverError('not-found', `There is no license ${id}.`);
+  return view(row);
 }
 
 /**
@@ -151,6 +149,20 @@ export async function pskOfLicense(context: Context, id: string): Promise<Buffer
 }
 
 const LIST_LIMIT = 200;
+
+function view(row: Selectable<LicenseTable>): LicenseView {
+  return {
+    id: row.id,
+    customer: row.customer,
+    product: row.product,
+    channels: row.channels,
+    status: row.status,
+    nodes: row.node_limit,
+    sites: row.site_limit,
+    expiresAt: row.expires_at?.toISOString() ?? null,
+    createdAt: row.created_at.toISOString(),
+  };
+}
 
 function pskPurpose(id: string): string {
   return `psk:${id}`;

@@ -35,19 +35,29 @@ export async function wrapFor(context: Context, licenseId: string, manifest: str
   return wrap;
 }
 
-async function requireEntitled(
-  context: Context,
-  license: { readonly id: string; readonly product: string; readonly channels: readonly string[] },
-  manifest: string,
-): Promise<void> {
+interface Entitled {
+  readonly id: string;
+  readonly product: string;
+  readonly channels: readonly string[];
+  readonly expires_at: Date | null;
+}
+
+/** What was published while the license was valid stays open to it: it is needed for recovery. */
+async function requireEntitled(context: Context, license: Entitled, manifest: string): Promise<void> {
   const releases = await context.db
     .selectFrom('releases')
-    .select(['product', 'channel'])
+    .select(['product', 'channel', 'published_at'])
     .where('manifest_digest', '=', manifest)
     .where('state', '=', 'published')
     .execute();
   if (releases.length === 0) throw serverError('not-found', `No published release has the manifest ${manifest}.`);
-  if (releases.some(({ product, channel }) => product === license.product && license.channels.includes(channel)))
-    return;
+  const included = releases.filter(
+    ({ product, channel }) => product === license.product && license.channels.includes(channel),
+  );
+  const { expires_at: expiresAt } = license;
+  if (included.some(({ published_at: at }) => expiresAt === null || (at !== null && at < expiresAt))) return;
+  if (included.length > 0) {
+    throw serverError('license-refused', `License ${license.id} expired before this release was published.`);
+  }
   throw serverError('license-refused', `License ${license.id} does not include this release.`);
 }

@@ -8,6 +8,8 @@ import {
 } from '../../bundles/index.ts';
 import {
   editTargets,
+  parseMetadata,
+  type RolePolicy,
   type Signer,
   sha256Hex,
   signMetadata,
@@ -25,23 +27,26 @@ export interface ChannelState {
   readonly roleTargets: ReadonlyMap<string, TargetEntry>;
   /** The newest top-level targets file. */
   readonly targets: Buffer;
+  /** Who may sign releases, as root says: a channel's role is given to the same. */
+  readonly policy: RolePolicy;
 }
 
 /** What is published for a channel now; an empty channel where there is none yet. @throws `trust-missing` */
 export async function readChannel(api: ApiClient, product: string, channel: string): Promise<ChannelState> {
   const targets = await newestMetadata(api, 'targets');
   if (!targets) throw serverError('trust-missing', `The service at ${api.url} has no root of trust yet.`);
+  const policy = targetsPolicy((await newestMetadata(api, 'root')) as Buffer);
   const role = await newestMetadata(api, targetPaths.role(product, channel));
   if (!role) {
     const empty = { format: 1 as const, product, channel, releases: [] };
-    return { channel: empty, roleVersion: 0, roleTargets: new Map(), targets };
+    return { channel: empty, roleVersion: 0, roleTargets: new Map(), targets, policy };
   }
   const { version, targets: roleTargets } = editTargets(role);
   const entry = roleTargets.get(targetPaths.channel(product, channel));
   const bytes = entry && (await api.bytes(`/v1/objects/${entry.sha256}`));
   if (!bytes) throw serverError('service-failed', `The service lacks the head of channel ${channel}.`);
   const document = parseDocument(channelDocumentSchema, bytes, 'channel document');
-  return { channel: document, roleVersion: version, roleTargets, targets };
+  return { channel: document, roleVersion: version, roleTargets, targets, policy };
 }
 
 export interface ChannelPublication {
@@ -83,10 +88,15 @@ async function withDelegation(state: ChannelState, role: string, signers: readon
   const added = {
     name: role,
     paths: targetPaths.rolePatterns(product, channel),
-    keys: signers.map(signer => signer.key),
-    threshold: signers.length,
+    ...state.policy,
   };
   return signMetadata(targetsDocument({ version: version + 1, expiresMs }, targets, [...delegations, added]), signers);
+}
+
+function targetsPolicy(root: Buffer): RolePolicy {
+  const { keys, roles } = parseMetadata('root', root).content;
+  const { keyids, threshold } = roles.get('targets') as NonNullable<ReturnType<typeof roles.get>>;
+  return { keys: [...keyids].map(id => keys.get(id)).filter(key => key !== undefined), threshold };
 }
 
 async function newestMetadata(api: ApiClient, role: string): Promise<Buffer | undefined> {

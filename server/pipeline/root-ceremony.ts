@@ -1,6 +1,7 @@
 // The first root of trust: the vendor's offline keys and the service's online keys in one signed document.
 import { targetPaths } from '../../bundles/index.ts';
 import { rootDocument, type Signer, sha256Hex, signMetadata, targetsDocument } from '../../signing/index.ts';
+import { serverError } from '../errors.ts';
 import type { OnlineKeys } from '../trust/setup.ts';
 import type { ApiClient } from './api-client.ts';
 import { createVendorKeys, type OfflineRole } from './vendor-keys.ts';
@@ -15,12 +16,16 @@ export interface CeremonyOptions {
 }
 
 /**
- * Makes the offline keys, signs root 1 and targets 1, and publishes them.
+ * Makes the offline keys, signs root 1 and targets 1, and publishes them. Repeated after an interruption, it goes on with
+ * the keys that are there.
  *
  * @returns the SHA-256 of root 1, by which people recognize it
  * @throws `keys-exist`, `trust-exists`, and what the API client throws
  */
 export async function setUpRoot(api: ApiClient, options: CeremonyOptions): Promise<{ readonly fingerprint: string }> {
+  if (await api.exists('/v1/roles/root')) {
+    throw serverError('trust-exists', `The service at ${api.url} already has a root of trust.`);
+  }
   const online = await api.get<OnlineKeys>('/v1/trust/online-keys');
   const signers = await createVendorKeys(options.keysDirectory, options.keys);
   const offline = (role: OfflineRole) => ({ keys: publicKeys(signers[role]), threshold: options.thresholds[role] });

@@ -19,7 +19,7 @@ export type OfflineRole = 'root' | 'targets';
 const PRODUCT_KEY_BYTES = 32;
 
 /**
- * Makes the keys of both offline roles.
+ * Makes the keys of both offline roles. Keys that are there already are used when they are as many as wanted.
  *
  * @throws `keys-exist`
  */
@@ -27,13 +27,15 @@ export async function createVendorKeys(
   directory: string,
   counts: Readonly<Record<OfflineRole, number>>,
 ): Promise<Readonly<Record<OfflineRole, readonly Signer[]>>> {
-  if (await stat(join(directory, 'root-1.pem')).catch(() => undefined)) {
-    throw serverError('keys-exist', `${directory} already holds signing keys.`);
-  }
   await mkdir(directory, { recursive: true, mode: 0o700 });
   for (const role of ['root', 'targets'] as const) {
-    for (let i = 1; i <= counts[role]; i++)
-      await writeKeyFile(join(directory, `${role}-${i}.pem`), generateSigningKey());
+    for (let i = 1; i <= counts[role]; i++) {
+      const path = join(directory, `${role}-${i}.pem`);
+      if (!(await stat(path).catch(() => undefined))) await writeKeyFile(path, generateSigningKey());
+    }
+    const found = (await signersOf(directory, role)).length;
+    if (found === counts[role]) continue;
+    throw serverError('keys-exist', `${directory} already holds ${found} ${role} keys; ${counts[role]} were wanted.`);
   }
   return { root: await signersOf(directory, 'root'), targets: await signersOf(directory, 'targets') };
 }

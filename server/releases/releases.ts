@@ -1,5 +1,6 @@
 // Releases: taken in from the pipeline, checked object by object, published to a channel. Never changed afterwards.
 import { randomUUID } from 'node:crypto';
+import type { Selectable } from 'kysely';
 import {
   decodeManifest,
   openSealedManifest,
@@ -7,10 +8,11 @@ import {
   releaseDocumentSchema,
   targetPaths,
 } from '../../bundles/index.ts';
-import { CONTENT_KEY_BYTES, RolloverError } from '../../signing/index.ts';
+import { CONTENT_KEY_BYTES, hasCode, RolloverError } from '../../signing/index.ts';
 import { type Actor, audit } from '../audit/audit.ts';
 import type { Context } from '../context.ts';
-import type { ReleaseState } from '../db/schema.ts';
+import type { Database } from '../db/database.ts';
+import type { ReleaseState, ReleaseTable } from '../db/schema.ts';
 import { serverError } from '../errors.ts';
 import { type Publication, publish } from '../trust/repository.ts';
 import { requireComplete } from './complete.ts';
@@ -20,6 +22,8 @@ export interface ReleaseSubmission {
   readonly channel: string;
   /** The exact bytes of `release.json`, which the channel role signs. */
   readonly document: Uint8Array;
+  readonly content: string;
+  readonly index: string;
   readonly contentKey: Uint8Array;
   readonly publication: Publication;
 }
@@ -33,6 +37,8 @@ export interface ReleaseView {
   readonly state: ReleaseState;
   readonly problem: string | null;
   readonly manifest: string;
+  /** What its trees hold, however they were packed. */
+  readonly content: string;
   readonly publishedAt: string | null;
 }
 
@@ -65,6 +71,8 @@ export async function submitRelease(
     state: 'publishing' as const,
     problem: null,
     manifest_digest: manifest,
+    index_digest: submission.index,
+    content_digest: submission.content,
     sealed_content_key: context.vault.seal(contentKeyPurpose(manifest), submission.contentKey),
     document: Buffer.from(submission.document).toString('utf8'),
     created_at: context.now(),
@@ -82,7 +90,7 @@ export async function submitRelease(
     )
     .returning('id')
     .executeTakeFirst();
-  if (!stored) return existing(context, document.product, submission.channel, document.version, manifest);
+  if (!stored) return existing(context, name, submission.content);
   await enqueue({
     releaseId: stored.id,
     actor,
@@ -93,30 +101,59 @@ export async function submitRelease(
 }
 
 /**
- * The job behind {@link submitRelease}: every object is there and intact, then the metadata goes live. A refusal is
- * written to the release, for the pipeline to read; trouble of our own is thrown, for the queue to try again.
+ * The job behind {@link submitRelease}: every object is there and intact, then the metadata goes live. A refusal is written
+ * to the release, for the pipeline to read; trouble of our own is thrown, for the queue to try again.
  */
 export async function publishRelease(context: Context, job: PublishJob): Promise<void> {
   const release = await releaseRow(context, job.releaseId);
-  if (release.state === 'published') return;
-  const contentKey = await contentKeyOf(context, release.manifest_digest);
+  if (release.state !== 'publishing') return;
   try {
-    await requireComplete(context.blobs, release.manifest_digest, contentKey);
+    const contentKey = openContentKey(context, release.manifest_digest, release.sealed_content_key);
+    await requireComplete(context.blobs, release, contentKey);
     const publication = { metadata: decoded(job.metadata), targets: decoded(job.targets) };
-    requireNamed(publication, release);
+    requireOwn(publication, release);
     await publish(context, publication, async db => {
-      const published = { state: 'published' as const, problem: null, published_at: context.now() };
-      await db.updateTable('releases').set(published).where('id', '=', release.id).execute();
+      await settle(db, release, { state: 'published', problem: null, published_at: context.now() });
       const subject = `${release.product} ${release.version} to ${release.channel}`;
       await audit(db, context.now(), job.actor, 'release.publish', subject);
     });
     context.log.info({ release: release.id, version: release.version, channel: release.channel }, 'release published');
   } catch (error) {
-    if (!(error instanceof RolloverError)) throw error;
-    context.log.warn({ release: release.id, code: error.code }, 'release refused');
-    const failed = { state: 'failed' as const, problem: `${error.code}: ${error.message}` };
-    await context.db.updateTable('releases').set(failed).where('id', '=', release.id).execute();
+    if (!(error instanceof RolloverError) || error.kind === 'storage') throw error;
+    await failRelease(context, release, `${error.code}: ${error.message}`);
   }
+}
+
+/** Called when the queue has given up on a release. */
+export async function giveUpRelease(context: Context, job: PublishJob): Promise<void> {
+  const release = await releaseRow(context, job.releaseId);
+  if (release.state === 'publishing') {
+    await failRelease(context, release, 'the service failed while publishing; its log says why. Publish again.');
+  }
+}
+
+async function failRelease(context: Context, release: ReleaseRow, problem: string): Promise<void> {
+  context.log.warn({ release: release.id, problem }, 'release refused');
+  await settle(context.db, release, { state: 'failed', problem, published_at: null }).catch(error => {
+    if (!hasCode(error, 'metadata-conflict')) throw error;
+  });
+}
+
+/** Ends the submission that was read, and no other: the same version may have been submitted again meanwhile. */
+async function settle(
+  db: Database,
+  release: ReleaseRow,
+  outcome: { readonly state: ReleaseState; readonly problem: string | null; readonly published_at: Date | null },
+): Promise<void> {
+  const { numUpdatedRows } = await db
+    .updateTable('releases')
+    .set(outcome)
+    .where('id', '=', release.id)
+    .where('state', '=', 'publishing')
+    .where('document', '=', release.document)
+    .executeTakeFirstOrThrow();
+  if (numUpdatedRows === 1n) return;
+  throw serverError('metadata-conflict', `${release.product} ${release.version} was submitted again meanwhile.`);
 }
 
 /** @throws `not-found` */
@@ -124,42 +161,56 @@ export async function releaseById(context: Context, id: string): Promise<Release
   return view(await releaseRow(context, id));
 }
 
+export interface ReleaseFilter {
+  readonly product?: string | undefined;
+  readonly channel?: string | undefined;
+  readonly version?: string | undefined;
+}
+
 /** Newest first. */
-export async function listReleases(context: Context, product?: string): Promise<readonly ReleaseView[]> {
+export async function listReleases(context: Context, filter: ReleaseFilter): Promise<readonly ReleaseView[]> {
   let query = context.db.selectFrom('releases').selectAll().orderBy('created_at', 'desc').limit(LIST_LIMIT);
-  if (product !== undefined) query = query.where('product', '=', product);
+  for (const key of ['product', 'channel', 'version'] as const) {
+    const wanted = filter[key];
+    if (wanted !== undefined) query = query.where(key, '=', wanted);
+  }
   return (await query.execute()).map(view);
 }
 
-/** Manifests whose segments the next release may use again, newest first, with their content keys. */
-export async function baseReleases(
+/** Published releases with their content keys, newest first: for the vendor's packer and for reading releases back. */
+export async function contentKeys(
   context: Context,
   product: string,
   most: number,
-): Promise<readonly { readonly manifest: string; readonly contentKey: string }[]> {
+): Promise<readonly { version: string; channel: string; manifest: string; index: string; contentKey: string }[]> {
   const rows = await context.db
     .selectFrom('releases')
-    .select(['manifest_digest', 'sealed_content_key', 'created_at'])
+    .selectAll()
     .where('product', '=', product)
     .where('state', '=', 'published')
+    .where('index_digest', '!=', '')
     .orderBy('created_at', 'desc')
     .limit(most)
     .execute();
   return rows.map(row => ({
+    version: row.version,
+    channel: row.channel,
     manifest: row.manifest_digest,
+    index: row.index_digest,
     contentKey: openContentKey(context, row.manifest_digest, row.sealed_content_key).toString('base64url'),
   }));
 }
 
-/** The content key of a release by its manifest. @throws `not-found` */
+/** The content key of a published release by its manifest. @throws `not-found` */
 export async function contentKeyOf(context: Context, manifest: string): Promise<Buffer> {
   const row = await context.db
     .selectFrom('releases')
     .select('sealed_content_key')
     .where('manifest_digest', '=', manifest)
+    .where('state', '=', 'published')
     .limit(1)
     .executeTakeFirst();
-  if (!row) throw serverError('not-found', `No release has the manifest ${manifest}.`);
+  if (!row) throw serverError('not-found', `No published release has the manifest ${manifest}.`);
   return openContentKey(context, manifest, row.sealed_content_key);
 }
 
@@ -175,7 +226,9 @@ export async function segmentsOf(
 
 const LIST_LIMIT = 200;
 
-async function releaseRow(context: Context, id: string) {
+type ReleaseRow = Selectable<ReleaseTable>;
+
+async function releaseRow(context: Context, id: string): Promise<ReleaseRow> {
   const row = await context.db.selectFrom('releases').selectAll().where('id', '=', id).executeTakeFirst();
   if (!row) throw serverError('not-found', `There is no release ${id}.`);
   return row;
@@ -184,31 +237,36 @@ async function releaseRow(context: Context, id: string) {
 /** A published version: the same content again is fine, other content is refused. */
 async function existing(
   context: Context,
-  product: string,
-  channel: string,
-  version: string,
-  manifest: string,
+  name: { readonly product: string; readonly channel: string; readonly version: string },
+  content: string,
 ): Promise<ReleaseView> {
   const row = await context.db
     .selectFrom('releases')
     .selectAll()
-    .where('product', '=', product)
-    .where('channel', '=', channel)
-    .where('version', '=', version)
+    .where('product', '=', name.product)
+    .where('channel', '=', name.channel)
+    .where('version', '=', name.version)
     .executeTakeFirstOrThrow();
-  if (row.manifest_digest === manifest) return view(row);
-  throw serverError('release-exists', `${product} ${version} is already in ${channel}, with other content.`);
+  if (row.content_digest === content) return view(row);
+  throw serverError(
+    'release-exists',
+    `${name.product} ${name.version} is already in ${name.channel}, with other content.`,
+  );
 }
 
-/** What is published must be the release that was submitted, under its own name. */
-function requireNamed(publication: Publication, release: Awaited<ReturnType<typeof releaseRow>>): void {
-  const path = targetPaths.release(release.product, release.channel, release.version);
-  const document = publication.targets.get(path);
-  if (document && Buffer.from(document).toString('utf8') === release.document) return;
-  throw serverError('request-invalid', `The publication does not carry ${path} as it was submitted.`);
+/** A publication carries its own release under its own name, and touches no other channel. @throws `request-invalid` */
+function requireOwn(publication: Publication, { product, channel, version, document }: ReleaseRow): void {
+  const path = targetPaths.release(product, channel, version);
+  const carried = publication.targets.get(path);
+  if (!carried || Buffer.from(carried).toString('utf8') !== document) {
+    throw serverError('request-invalid', `The publication does not carry ${path} as it was submitted.`);
+  }
+  const own = ['targets', targetPaths.role(product, channel)];
+  const foreign = [...publication.metadata.keys()].find(role => !own.includes(role));
+  if (foreign !== undefined) throw serverError('request-invalid', `The publication changes the role ${foreign}.`);
 }
 
-function view(row: Awaited<ReturnType<typeof releaseRow>>): ReleaseView {
+function view(row: ReleaseRow): ReleaseView {
   return {
     id: row.id,
     product: row.product,
@@ -218,6 +276,7 @@ function view(row: Awaited<ReturnType<typeof releaseRow>>): ReleaseView {
     state: row.state,
     problem: row.problem,
     manifest: row.manifest_digest,
+    content: row.content_digest,
     publishedAt: row.published_at?.toISOString() ?? null,
   };
 }
@@ -226,7 +285,8 @@ function contentKeyPurpose(manifest: string): string {
   return `content-key:${manifest}`;
 }
 
-function openContentKey(context: Context, manifest: string, sealed: Buffer): Buffer {
+/** @throws `secret-unsealable` */
+export function openContentKey(context: Context, manifest: string, sealed: Buffer): Buffer {
   return context.vault.open(contentKeyPurpose(manifest), sealed);
 }
 

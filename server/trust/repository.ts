@@ -59,6 +59,7 @@ export async function publish(
   also: (db: Database) => Promise<void> = async () => undefined,
 ): Promise<void> {
   for (const bytes of publication.targets.values()) await context.blobs.put(sha256Hex(bytes), bytes);
+  if (publication.targets.size > 0) await context.blobs.flush();
   const signers = await onlineSigners(context);
   await context.db.transaction().execute(async db => {
     await sql`select pg_advisory_xact_lock(${PUBLISH_LOCK})`.execute(db);
@@ -115,6 +116,7 @@ async function verifyAsSite(context: Context, db: Database, publication: Publica
   const anchor = await publishedMetadata(db, 'root', 1);
   if (!anchor) throw serverError('trust-missing', 'This service has no root of trust yet.');
   const view = await refresh(databaseSource(context, db), forgetful, anchor, now.getTime());
+  await view.loadAllRoles();
   for (const path of publication.targets.keys()) await view.target(path);
 }
 

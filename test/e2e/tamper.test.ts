@@ -1,6 +1,7 @@
 // One flipped byte in any kind of stored object is refused, with the object named, and the site stays as it was.
 import assert from 'node:assert/strict';
-import { cp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { cp, readdir, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { EXIT_CODES } from '../../signing/index.ts';
@@ -83,6 +84,20 @@ test('a stick that was pulled out half-way is told as such, and completed it wor
   assert.equal(last.code, 0, last.stderr);
 });
 
+test('a stick of devices, pipes and links is refused without being read or waited for', async () => {
+  const { stick, site } = await fresh();
+  const timestamp = join(stick, 'metadata', 'timestamp.json');
+  const importing = () => fixture.product.run(['media', 'import', stick, '--data', site]);
+  await rm(timestamp);
+  await symlink('/dev/zero', timestamp);
+  assert.match((await importing()).stderr, /timestamp\.json is no ordinary file/);
+  await rm(timestamp);
+  execFileSync('mkfifo', [timestamp]);
+  const { code, stderr } = await importing();
+  assert.match(stderr, /timestamp\.json is no ordinary file/);
+  assert.equal(code, EXIT_CODES.integrity);
+});
+
 test('a segment that rots on the site’s own disk is noticed and taken again', async () => {
   const { stick, site } = await fresh();
   await fixture.product.json(['media', 'import', stick, '--data', site]);
@@ -99,7 +114,8 @@ test('a kernel that is changed after unpacking is noticed by the first node that
   const site = await copyOf(fixture, 'changed-kernel');
   const releases = join(site, 'releases');
   const release = (await readdir(releases)).find(name => name.startsWith('5.2.0-')) as string;
-  await flip(join(releases, release, 'microos', 'vmlinuz'), 0.5);
+  const kernel = join(releases, release, 'microos', 'vmlinuz');
+  await flip(kernel, 0.5);
   const running = await startSite(fixture.product, site);
   try {
     const { offer } = await running.console.until(
@@ -111,6 +127,18 @@ test('a kernel that is changed after unpacking is noticed by the first node that
     assert.equal(end.cluster?.nodes.filter(node => node.state === 'failed').length, 1);
     assert.ok(end.journal.some(entry => /booted another image/.test(entry.text)));
     assert.equal(end.cluster?.probe.failed, 0);
+
+    // Imported again, the damaged release is unpacked again, and the failed node is tried again with it.
+    await fixture.product.json(['media', 'import', fixture.stick, '--data', site]);
+    const again = await running.console.until(
+      s => s.offer?.plan?.batches[0]?.reason.includes('tried again') ?? false,
+      'the retry',
+    );
+    await running.console.apply(again.offer?.planHash as string);
+    const healed = await running.console.until(state => state.rollover?.status === 'completed', 'the end');
+    assert.ok(healed.cluster?.nodes.every(node => node.version === '5.2.0' && node.state === 'active'));
+    assert.equal(healed.cluster?.probe.failed, 0);
+    assert.deepEqual(healed.effects, []);
   } finally {
     await running.stop();
   }

@@ -9,7 +9,7 @@ import type { Plan, TargetRelease } from '../../agent/model/plan.ts';
 import { planHash } from '../../agent/plan/check.ts';
 import { makePlan, type SafetyRule } from '../../agent/plan/planner.ts';
 import type { Driver } from '../../agent/sdk/index.ts';
-import { World } from '../../agent/simulated/world.ts';
+import { DEFAULT_WORLD, World, type WorldOptions } from '../../agent/simulated/world.ts';
 
 export const OLD_IMAGE = '1'.repeat(64);
 export const TARGET: TargetRelease = { version: '5.2.0', manifest: 'a'.repeat(64), image: '2'.repeat(64) };
@@ -20,8 +20,8 @@ export function inventory(change: Partial<Inventory> = {}): Inventory {
   return { ...world.inventory(), probe: { made: 0, failed: 0, longestStallMs: 0 }, ...change };
 }
 
-export function bootedWorld(): World {
-  const world = new World();
+export function bootedWorld(change: Partial<WorldOptions> = {}): World {
+  const world = new World({ ...DEFAULT_WORLD, ...change });
   for (const { id } of world.inventory().nodes) world.booted(id, { digest: OLD_IMAGE, version: '5.1.0' });
   world.advance(10_000);
   return world;

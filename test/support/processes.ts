@@ -21,6 +21,8 @@ export interface Finished {
 export interface Running {
   readonly ready: Readonly<Record<string, string>>;
   readonly pid: number;
+  /** Resolves when it has ended; undefined after a signal. */
+  readonly exitCode: Promise<number | undefined>;
   /** Asks it to stop and waits. */
   stop(): Promise<void>;
   /** SIGKILL: no goodbye. */
@@ -83,6 +85,7 @@ export async function processes(
       const started: Running = {
         ready,
         pid: child.pid as number,
+        exitCode: ended.then(([code]) => code ?? undefined),
         stop: () => end('SIGTERM'),
         kill: () => end('SIGKILL'),
       };

@@ -17,7 +17,12 @@ export interface TestService {
   readonly api: ApiClient;
   readonly keysDirectory: string;
   readonly fingerprint: string;
-  publish(version: string, change?: Partial<ReleaseTree>): Promise<Published>;
+  /** `directory` tells two trees of one version apart; `through` is another client than the service's own. */
+  publish(
+    version: string,
+    change?: Partial<ReleaseTree> & { directory?: string },
+    through?: ApiClient,
+  ): Promise<Published>;
   issue(change?: object): Promise<{ readonly id: string; readonly file: LicenseFile }>;
   close(): Promise<void>;
 }
@@ -41,11 +46,11 @@ export async function startTestService(): Promise<TestService> {
     api,
     keysDirectory,
     fingerprint,
-    async publish(version, change = {}) {
+    async publish(version, { directory: name = 'release', ...change } = {}, through = api) {
       const tree = { ...SMALL_TREE, version, ...change };
-      const path = await writeReleaseTree(join(directory, `release-${version}-${tree.channel ?? 'stable'}`), tree);
+      const path = await writeReleaseTree(join(directory, `${name}-${version}-${tree.channel ?? 'stable'}`), tree);
       const quiet = { onStep: () => undefined, onProgress: () => undefined };
-      return publishReleaseFile(api, { path, keysDirectory, nowMs: Date.now(), ...quiet });
+      return publishReleaseFile(through, { path, keysDirectory, nowMs: Date.now(), ...quiet });
     },
     issue: (change = {}) =>
       api.post('/v1/licenses', {

@@ -22,8 +22,8 @@ export function cephDriver(port: CephPort): Driver {
     inspect: (): Promise<Observation> => port.inspect(),
     safety: cephSafety,
     effects: node => [{ what: `noout on the OSDs of ${node}` }],
-    drain: async (inventory, node, _out, { epoch }) => {
-      if (!inventory.noout.includes(node)) await port.setNoout(node, true, epoch);
+    drain: async (inventory, nodes, _out, { epoch }) => {
+      for (const node of nodes) if (!inventory.noout.includes(node)) await port.setNoout(node, true, epoch);
     },
     drained: (inventory, node) =>
       inventory.noout.includes(node) ? YES('noout is set') : NOT_NOW(`noout is not set on ${node}`),

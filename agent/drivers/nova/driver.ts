@@ -15,7 +15,7 @@ export function novaDriver(port: NovaPort): Driver {
     inspect: () => port.inspect(),
     safety: novaSafety,
     effects: node => [{ what: `compute service of ${node} disabled` }],
-    drain: (inventory, node, out, { epoch }) => drain(port, inventory, node, out, epoch),
+    drain: (inventory, nodes, out, { epoch }) => drain(port, inventory, nodes, out, epoch),
     drained,
     apply: async () => undefined,
     verify: () => YES('nothing of Nova depends on the image'),
@@ -39,13 +39,26 @@ function novaSafety(inventory: Inventory, out: ReadonlySet<NodeId>): Verdict {
   return YES(`room for ${counted(moving.length, 'virtual machine')} on the hosts that stay`);
 }
 
-/** Disables the host first: what is moved away must not be replaced by something new. */
-async function drain(port: NovaPort, inventory: Inventory, node: NodeId, out: ReadonlySet<NodeId>, epoch: number) {
-  if (isEnabled(inventory, node)) return port.enable(node, false, epoch);
+/** Disables the hosts first: what is moved away must not be replaced by something new. Then places all machines together. */
+async function drain(
+  port: NovaPort,
+  inventory: Inventory,
+  nodes: readonly NodeId[],
+  out: ReadonlySet<NodeId>,
+  epoch: number,
+): Promise<void> {
   const free = freeMemory(inventory, out);
+  for (const node of nodes) {
+    if (isEnabled(inventory, node)) await port.enable(node, false, epoch);
+    else await moveAway(port, inventory, node, free, epoch);
+  }
+}
+
+/** `free` is what is left on each host; it shrinks with every order. */
+async function moveAway(port: NovaPort, inventory: Inventory, node: NodeId, free: Map<NodeId, number>, epoch: number) {
   for (const vm of inventory.vms.filter(vm => vm.host === node && vm.migratingTo === undefined)) {
     const host = roomiest(free, vm.memoryMb);
-    if (host === undefined) return;
+    if (host === undefined) continue;
     free.set(host, (free.get(host) as number) - vm.memoryMb);
     await port.migrate(vm.id, host, epoch);
   }

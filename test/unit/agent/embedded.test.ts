@@ -1,6 +1,6 @@
 // The embedded store: every commit survives, a torn one never happened, damage is told and not guessed at.
 import assert from 'node:assert/strict';
-import { appendFile, readFile, truncate, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { embeddedCoordination } from '../../../agent/coordination/embedded.ts';
@@ -46,7 +46,8 @@ test('cut anywhere, the log gives the state after one of its commits', async t =
   }
   await store.close();
   const whole = await readFile(path);
-  for (let length = whole.length; length >= 0; length--) {
+  const first = whole.indexOf('\n') + 1;
+  for (let length = whole.length; length >= first; length--) {
     await writeFile(path, whole);
     await truncate(path, length);
     const again = await embeddedCoordination(directory);
@@ -59,6 +60,22 @@ test('cut anywhere, the log gives the state after one of its commits', async t =
     assert.equal((await after.read('')).get('z'), true);
     await after.close();
   }
+});
+
+test('a log that is damaged in its first line, or cannot be read, is never taken for an empty one', async t => {
+  const directory = await temporary(t);
+  const path = join(directory, 'coordination.log');
+  const store = await embeddedCoordination(directory);
+  await store.close();
+  const only = await readFile(path);
+  only[12] = (only[12] as number) ^ 1;
+  await writeFile(path, only);
+  await rejectsWith('coordination-damaged', () => embeddedCoordination(directory));
+  await writeFile(path, '');
+  await rejectsWith('coordination-damaged', () => embeddedCoordination(directory));
+  await rm(path);
+  await mkdir(path);
+  await assert.rejects(embeddedCoordination(directory), { code: 'EISDIR' });
 });
 
 test('a damaged line in the middle is not skipped', async t => {

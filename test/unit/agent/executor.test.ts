@@ -6,7 +6,8 @@ import type { Change, Coordination, Leadership } from '../../../agent/coordinati
 import { observe } from '../../../agent/inventory/observe.ts';
 import { NODE_STATES, NODE_TRANSITIONS } from '../../../agent/lifecycle/node.ts';
 import type { Inventory } from '../../../agent/model/inventory.ts';
-import { Executor } from '../../../agent/run/executor.ts';
+import { makePlan } from '../../../agent/plan/planner.ts';
+import { Executor, failedNodes } from '../../../agent/run/executor.ts';
 import type { World } from '../../../agent/simulated/world.ts';
 import { bootedWorld, driversOn, inventory, OLD_IMAGE, planFor, TARGET } from '../../support/cluster.ts';
 import { rejectsWith } from '../../support/errors.ts';
@@ -173,6 +174,84 @@ test('a node that does not come back stops the rollover; when it comes back afte
   live(run);
   const end = await toEnd(run);
   assertEnd(run, end);
+});
+
+test('an agent that dies before it ordered a reboot looks again: what came back is drained again, what is unsafe waits', async () => {
+  const run = newRun();
+  const leader = await lead(run);
+  await leader.begin(planFor(await look(run)).plan, await look(run));
+  while (leader.view().records.get('a1')?.state !== 'stopping') {
+    await leader.tick(await look(run));
+    live(run);
+  }
+  const next = await lead(run);
+  const thin = async () => {
+    const seen = await look(run);
+    return { ...seen, placementGroups: seen.placementGroups.map(g => ({ ...g, active: g.active.slice(0, 2) })) };
+  };
+  for (let i = 0; i < 5; i++) await next.tick(await thin());
+  assert.ok(!run.orders.includes('reboot a1'), 'it waits while it is unsafe');
+  run.world.setCompute('a1', true);
+  await next.tick(await look(run));
+  assert.equal(next.view().records.get('a1')?.state, 'draining');
+  assertEnd(run, await toEnd(run, () => assert.deepEqual(run.world.failing(), [])));
+});
+
+test('a node that failed on a bad release is tried again first with the next one, and the cluster goes on', async () => {
+  const run = newRun();
+  const leader = await lead(run);
+  const bad = { ...TARGET, version: '5.1.9', manifest: 'b'.repeat(64), image: '9'.repeat(64) };
+  await leader.begin(makePlan(await look(run), bad, driversOn(run.world)), await look(run));
+  for (let tick = 0; tick < 200; tick++) {
+    await leader.tick(await look(run));
+    live(run, OLD_IMAGE);
+  }
+  assert.equal(leader.view().rollover?.status, 'blocked');
+  const plan = makePlan(await look(run), TARGET, driversOn(run.world), failedNodes(leader.view().records));
+  assert.deepEqual(plan.batches[0]?.nodes, ['a1']);
+  assert.deepEqual(plan.waitsFor, []);
+  await leader.begin(plan, await look(run));
+  assert.equal(leader.view().records.get('a1')?.release, TARGET.manifest, 'the boot service hands out the new release');
+  const end = await toEnd(run, () => assert.deepEqual(run.world.failing(), []));
+  assert.ok(run.world.inventory().nodes.every(node => node.image === TARGET.image));
+  assert.deepEqual(end.view().effects, []);
+  assert.deepEqual(run.world.inventory().noout, []);
+});
+
+test('draining a whole rack overbooks no host, however little room there is', async () => {
+  const run = { ...newRun(), world: bootedWorld({ nodeMemoryMb: 26_624 }) };
+  const leader = await lead(run);
+  await leader.begin(planFor(await look(run)).plan, await look(run));
+  const end = await toEnd(run, () => {
+    const { computes, vms } = run.world.inventory();
+    for (const { node, memoryMb } of computes) {
+      const used = vms
+        .filter(vm => vm.host === node || vm.migratingTo === node)
+        .reduce((sum, vm) => sum + vm.memoryMb, 0);
+      assert.ok(used <= memoryMb, `${node} has ${used} of ${memoryMb} MB`);
+    }
+  });
+  assertEnd(run, end);
+});
+
+test('the journal goes on after a restart where it was, also when old entries have been dropped', async () => {
+  const run = newRun();
+  const values = new Map<string, unknown>([['journal/000020999', { at: 1, epoch: 1, text: 'old' }]]);
+  const leadership = await run.coordination.campaign();
+  const options = {
+    coordination: run.coordination,
+    leadership,
+    drivers: [],
+    rebootTimeoutMs: 1,
+    now: () => 2,
+    onCompleted: () => [],
+  };
+  const executor = new Executor(options, values);
+  await executor.record([], 'new');
+  assert.deepEqual(
+    executor.view().journal.map(entry => entry.text),
+    ['old', 'new'],
+  );
 });
 
 test('what becomes unsafe between admitting and stopping makes it wait', async () => {

@@ -2,14 +2,18 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
+import https from 'node:https';
 import net from 'node:net';
 import { after, before, test } from 'node:test';
 import tls from 'node:tls';
+import type { Logger } from 'pino';
 import { feedClient } from '../../../agent/update/feed-client.ts';
 import { newSite, type Site } from '../../../agent/update/site.ts';
 import { type LicenseFile, PSK_CIPHERS } from '../../../bundles/index.ts';
 import { readPskIdentity } from '../../../server/feed/client-hello.ts';
+import { pskServer } from '../../../server/feed/psk-listener.ts';
 import { fromBase64url, pskOf } from '../../../signing/index.ts';
+import { selfSigned } from '../../support/certificate.ts';
 import { rejectsWith } from '../../support/errors.ts';
 import { startTestService, type TestService } from '../../support/service.ts';
 
@@ -49,6 +53,30 @@ test('a wrong key, an unknown id and a revoked license are refused in the handsh
   await rejectsWith('feed-refused', () => timestamp({ ...site, licenseId: 'lic-unknown' }));
   await service.api.post(`/v1/licenses/${id}/revoke`, {});
   await rejectsWith('feed-refused', () => timestamp(site));
+});
+
+test('a service that shows a certificate instead of the key is an impostor, whoever signed the certificate', async () => {
+  const { file } = await service.issue();
+  const certificate = await selfSigned('updates.example');
+  const seen: string[] = [];
+  const impostor = https.createServer({ ...certificate, minVersion: 'TLSv1.3' }, (request, response) => {
+    seen.push(request.url ?? '');
+    response.end('{}');
+  });
+  impostor.on('tlsClientError', () => undefined);
+  impostor.listen(0, '127.0.0.1');
+  await once(impostor, 'listening');
+  const { port } = impostor.address() as net.AddressInfo;
+  const trusted = tls.getCACertificates('default');
+  tls.setDefaultCACertificates([...trusted, certificate.cert]);
+  try {
+    const site = { ...siteOf(file), feed: { host: '127.0.0.1', port } };
+    await rejectsWith('feed-refused', () => timestamp(site));
+    assert.deepEqual(seen, []);
+  } finally {
+    tls.setDefaultCACertificates(trusted);
+    impostor.close();
+  }
 });
 
 test('a connection that is open when its license is revoked gets nothing more', async () => {
@@ -145,6 +173,29 @@ test('noise on the port ends the connection and nothing else', async () => {
     await new Promise(resolve => socket.once('close', resolve));
   }
   assert.ok(await timestamp(siteOf(file)));
+});
+
+test('connections on which nothing happens are ended, and do not keep the port from closing', async () => {
+  const handler = () => undefined;
+  const key = randomBytes(32);
+  const log = { warn: () => undefined } as unknown as Logger;
+  const sites = pskServer(handler, async () => key, log);
+  sites.server.listen(0, '127.0.0.1');
+  await once(sites.server, 'listening');
+  const { port } = sites.server.address() as net.AddressInfo;
+  const options = { host: '127.0.0.1', port, minVersion: 'TLSv1.3', ciphers: PSK_CIPHERS } as const;
+  const open = async () => {
+    const socket = tls.connect({ ...options, pskCallback: () => ({ psk: key, identity: 'lic' }) });
+    socket.on('error', () => undefined);
+    await once(socket, 'secureConnect');
+    return socket;
+  };
+  const silent = net.connect(port, '127.0.0.1');
+  await once(silent, 'connect');
+  const idle = [await open(), await open(), silent];
+  const ended = idle.map(socket => once(socket, 'close'));
+  await sites.close();
+  await Promise.all(ended);
 });
 
 test('reading a ClientHello never throws, whatever arrives', () => {

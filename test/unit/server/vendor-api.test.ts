@@ -12,6 +12,8 @@ before(async () => {
 });
 after(() => service.close());
 
+const DIGEST = '0'.repeat(64);
+
 const call = (method: 'get' | 'post' | 'put', path: string) =>
   request(service.url)[method](path).set('authorization', `Bearer ${service.token}`);
 
@@ -88,7 +90,15 @@ test('a release is published once; the same content again is fine, other content
 
 test('a release whose objects are missing is not published, and its pipeline is told why', async () => {
   const { body } = await call('post', '/v1/releases')
-    .send({ channel: 'stable', document: 'e30=', contentKey: 'AA==', metadata: {}, targets: {} })
+    .send({
+      channel: 'stable',
+      document: 'e30=',
+      content: DIGEST,
+      index: DIGEST,
+      contentKey: 'AA==',
+      metadata: {},
+      targets: {},
+    })
     .expect(422);
   assert.equal(body.code, 'document-invalid');
 });
@@ -113,6 +123,64 @@ test('a wrap is made for an entitled, active license, and for no other', async (
   await call('post', `/v1/licenses/${id}/revoke`).expect(204);
   assert.equal((await wrap(stable.manifest).expect(403)).body.code, 'license-refused');
   await call('post', '/v1/licenses/lic-unknown/revoke').expect(404);
+});
+
+test('a license that has expired opens what was published while it was valid, and nothing newer', async () => {
+  const old = await service.publish('1.3.0');
+  const { id } = await service.issue({ expiresAt: new Date(Date.now() + 1500).toISOString() });
+  const wrap = (manifest: string) => call('get', `/v1/licenses/${id}/wraps/${manifest}`);
+  await wrap(old.manifest).expect(200);
+  await new Promise(resolve => setTimeout(resolve, 1600));
+  const fresh = await service.publish('1.4.0');
+  assert.equal((await wrap(fresh.manifest).expect(403)).body.code, 'license-refused');
+  await wrap(old.manifest).expect(200);
+});
+
+test('a release that carries another channel’s role is refused, and that channel stays as it was', async () => {
+  const { body: before } = await call('get', '/v1/roles/cloud.edge').expect(200);
+  const api = { ...service.api };
+  const post = api.post.bind(api);
+  api.post = async <T>(path: string, body: unknown) => {
+    if (path !== '/v1/releases') return post<T>(path, body);
+    const { metadata } = body as { metadata: Record<string, string> };
+    const foreign = Buffer.from(JSON.stringify({ ...before, signatures: [] })).toString('base64');
+    return post<T>(path, { ...(body as object), metadata: { ...metadata, 'cloud.edge': foreign } });
+  };
+  const error = await rejectsWith('release-incomplete', () => service.publish('1.5.0', {}, api));
+  assert.match(error.message, /changes the role cloud\.edge/);
+  assert.deepEqual((await call('get', '/v1/roles/cloud.edge').expect(200)).body, before);
+});
+
+test('the same version submitted twice at once: one of them is published, and what is published can be opened', async () => {
+  const { id } = await service.issue();
+  const attempts = [
+    service.publish('3.0.0', { initrdBytes: 900_000 }),
+    service.publish('3.0.0', { initrdBytes: 901_000, directory: 'other' }),
+  ];
+  const outcomes = await Promise.allSettled(attempts);
+  const won = outcomes.filter(outcome => outcome.status === 'fulfilled').map(outcome => outcome.value.manifest);
+  assert.ok(won.length >= 1, JSON.stringify(outcomes));
+  const { body } = await call('get', '/v1/releases?version=3.0.0').expect(200);
+  assert.equal(body.releases[0].state, 'published');
+  assert.ok(won.includes(body.releases[0].manifest));
+  await call('get', `/v1/licenses/${id}/wraps/${body.releases[0].manifest}`).expect(200);
+});
+
+test('ranges of an object are served, and a missing one is not cached for ever', async () => {
+  const bytes = Buffer.from('0123456789');
+  const path = `/v1/objects/${sha256Hex(bytes)}`;
+  await call('put', path).set('content-type', 'application/octet-stream').send(bytes).expect(204);
+  const part = await call('get', path).set('range', 'bytes=2-4').expect(206).responseType('blob');
+  assert.equal(part.body.toString(), '234');
+  assert.equal(part.headers['content-range'], 'bytes 2-4/10');
+  await call('get', path).set('range', 'bytes=20-').expect(416);
+  const missing = await call('get', `/v1/objects/${'2'.repeat(64)}`).expect(404);
+  assert.equal(missing.headers['cache-control'], undefined);
+});
+
+test('names with control characters are refused: they end on somebody’s terminal', async () => {
+  const order = { customer: 'Acme\u001b[2J', product: 'cloud', channels: ['stable'], nodes: 1 };
+  assert.equal((await call('post', '/v1/licenses').send(order).expect(400)).body.code, 'request-invalid');
 });
 
 test('the entitlement secret is in the license file and nowhere in what the service lists', async () => {

@@ -1,0 +1,52 @@
+// The writing half of a worker: opens a segment and puts its pieces where they belong. Nothing is written before the whole
+// segment has been verified.
+import { closeSync, constants, fchmodSync, fchownSync, ftruncateSync, futimesSync, openSync, writeSync } from 'node:fs';
+import { signingError } from '../../signing/index.ts';
+import { openSegment } from '../seal.ts';
+import type { FileWrite, WriteJob } from './jobs.ts';
+
+/** Created for its owner alone; modes are set when the content is whole. Links are never followed. */
+const FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW;
+
+/** @throws `segment-corrupt`, `disk-write` */
+export function writePieces({ name, key, sealed, plainSize, writes }: WriteJob): undefined {
+  const plain = openSegment(name, key, sealed, plainSize);
+  for (const write of writes) {
+    try {
+      writeFile(plain, write);
+    } catch (cause) {
+      const { code = 'failed' } = cause as NodeJS.ErrnoException;
+      throw signingError('disk-write', `Cannot write ${Buffer.from(write.path)}: ${code}.`);
+    }
+  }
+  return undefined;
+}
+
+function writeFile(plain: Buffer, { path, size, sparse, finish, pieces }: FileWrite): void {
+  // An interrupted run may have left a longer file. Holes are what nothing is written to.
+  const whole = finish !== undefined;
+  const fd = openSync(Buffer.from(path), whole ? FLAGS | constants.O_TRUNC : FLAGS, 0o600);
+  try {
+    if (sparse || !whole) ftruncateSync(fd, size);
+    for (let i = 0; i < pieces.length; i += 3) {
+      const [at, from, length] = pieces.slice(i, i + 3) as [number, number, number];
+      const piece = plain.subarray(from, from + length);
+      if (!(sparse && isZero(piece))) writeFully(fd, piece, at);
+    }
+    if (!finish) return;
+    if (finish.owner) fchownSync(fd, ...finish.owner);
+    fchmodSync(fd, finish.mode);
+    futimesSync(fd, finish.mtime, finish.mtime);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function writeFully(fd: number, bytes: Buffer, at: number): void {
+  for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done, bytes.length - done, at + done);
+}
+
+function isZero(bytes: Buffer): boolean {
+  if (bytes[0] !== 0) return false;
+  return bytes.length === 1 || bytes.subarray(1).equals(bytes.subarray(0, -1));
+}

@@ -1,0 +1,151 @@
+// Takes away objects that nothing needs any more, and never one that something needs: not a published release, not a release
+// that is being published, not a site that is still fetching. Mark, wait out a grace period, sweep.
+//
+// The race that matters: a publication finds an old, unneeded object, relies on it, and the sweep takes it. So whoever relies
+// on an object takes a lease first and looks afterwards, and the sweep looks for leases and removes under a lock that taking
+// a lease waits for.
+import { type Selectable, sql } from 'kysely';
+import { decodeManifest, openSealedManifest, type StoredObject } from '../../bundles/index.ts';
+import { hasCode, parseMetadata } from '../../signing/index.ts';
+import type { Context } from '../context.ts';
+import type { Database } from '../db/database.ts';
+import type { ReleaseTable } from '../db/schema.ts';
+import { openContentKey } from './releases.ts';
+
+/** An object younger than this is left alone: a publication or a fetch may be about to need it. */
+export const GARBAGE_GRACE_MS = 24 * 3600_000;
+/** A publication that takes longer than this between two questions has to ask again. */
+const LEASE_MS = 24 * 3600_000;
+const SWEEP_BATCH = 500;
+/** Leases take it shared, the sweep takes it alone. */
+const GARBAGE_LOCK = 0x4742_4147;
+
+export interface Garbage {
+  readonly objects: number;
+  readonly bytes: number;
+  readonly keptObjects: number;
+}
+
+/**
+ * Takes leases on objects; returns those that are not stored.
+ *
+ * @param holder the publication that relies on them
+ */
+export async function leaseObjects(
+  context: Context,
+  holder: string,
+  digests: readonly string[],
+): Promise<readonly string[]> {
+  const until = new Date(context.now().getTime() + LEASE_MS);
+  await context.db.transaction().execute(async db => {
+    await sql`select pg_advisory_xact_lock_shared(${GARBAGE_LOCK})`.execute(db);
+    await db
+      .insertInto('leases')
+      .values([...new Set(digests)].sort().map(digest => ({ digest, holder, until })))
+      .onConflict(conflict => conflict.columns(['digest', 'holder']).doUpdateSet({ until }))
+      .execute();
+  });
+  const missing: string[] = [];
+  for (const digest of digests) if ((await context.blobs.size(digest)) === undefined) missing.push(digest);
+  return missing;
+}
+
+/** Removes what is not needed. Safe to run beside anything, also beside itself. */
+export async function collectGarbage(
+  context: Context,
+  { graceMs, dryRun }: { readonly graceMs: number; readonly dryRun: boolean },
+): Promise<Garbage> {
+  const before = context.now().getTime() - graceMs;
+  await context.db.deleteFrom('leases').where('until', '<', context.now()).execute();
+  const marked = new Marks(context);
+  await marked.update(context.db);
+  const total = { objects: 0, bytes: 0, keptObjects: 0 };
+  const sweep = async (batch: readonly StoredObject[]) => {
+    const removed = await sweepBatch(context, marked, batch, dryRun);
+    total.objects += removed.length;
+    total.bytes += removed.reduce((sum, object) => sum + object.size, 0);
+    total.keptObjects += batch.length - removed.length;
+  };
+  let batch: StoredObject[] = [];
+  for await (const object of context.blobs.list()) {
+    if (object.storedMs >= before || marked.has(object.digest)) {
+      total.keptObjects++;
+      continue;
+    }
+    batch.push(object);
+    if (batch.length < SWEEP_BATCH) continue;
+    await sweep(batch);
+    batch = [];
+  }
+  await sweep(batch);
+  if (!dryRun) context.log.info(total, 'garbage collected');
+  return total;
+}
+
+/** Under the lock: what has been leased or submitted since the marking is seen before anything is removed. */
+async function sweepBatch(
+  context: Context,
+  marked: Marks,
+  batch: readonly StoredObject[],
+  dryRun: boolean,
+): Promise<readonly StoredObject[]> {
+  if (batch.length === 0) return [];
+  return context.db.transaction().execute(async db => {
+    await sql`select pg_advisory_xact_lock(${GARBAGE_LOCK})`.execute(db);
+    await marked.update(db);
+    const digests = batch.map(object => object.digest);
+    const leases = await db.selectFrom('leases').select('digest').where('digest', 'in', digests).execute();
+    const leased = new Set(leases.map(lease => lease.digest));
+    const unneeded = batch.filter(({ digest }) => !leased.has(digest) && !marked.has(digest));
+    if (!dryRun) for (const { digest } of unneeded) await context.blobs.remove(digest);
+    return unneeded;
+  });
+}
+
+/** Every object that a release or published metadata names. Grows as releases are added; nothing is ever unmarked. */
+class Marks {
+  readonly #context: Context;
+  readonly #digests = new Set<string>();
+  readonly #releases = new Set<string>();
+  readonly #metadata = new Set<string>();
+
+  constructor(context: Context) {
+    this.#context = context;
+  }
+
+  has(digest: string): boolean {
+    return this.#digests.has(digest);
+  }
+
+  /** Reads what has come since the last time. */
+  async update(db: Database): Promise<void> {
+    const releases = await db.selectFrom('releases').selectAll().where('state', '!=', 'failed').execute();
+    for (const release of releases) if (!this.#releases.has(release.manifest_digest)) await this.#release(release);
+    const files = await db.selectFrom('metadata').select(['role', 'version']).execute();
+    for (const { role, version } of files) await this.#role(db, role, version);
+  }
+
+  /** A release whose manifest cannot be opened keeps the manifest; its publication will fail by itself. */
+  async #release(release: Selectable<ReleaseTable>): Promise<void> {
+    const { manifest_digest: manifest, index_digest: index, sealed_content_key: sealed } = release;
+    this.#digests.add(manifest).add(index);
+    const { blobs } = this.#context;
+    try {
+      const contentKey = openContentKey(this.#context, manifest, sealed);
+      const { segments } = decodeManifest(openSealedManifest(manifest, contentKey, await blobs.get(manifest)));
+      for (const { name } of segments) this.#digests.add(name);
+      this.#releases.add(manifest);
+    } catch (error) {
+      if (!hasCode(error, 'object-missing', 'object-corrupt', 'manifest-corrupt')) throw error;
+    }
+  }
+
+  async #role(db: Database, role: string, version: number): Promise<void> {
+    const name = `${version}.${role}`;
+    if (['root', 'snapshot', 'timestamp'].includes(role) || this.#metadata.has(name)) return;
+    const file = db.selectFrom('metadata').select('body').where('role', '=', role).where('version', '=', version);
+    const { body } = await file.executeTakeFirstOrThrow();
+    for (const { sha256 } of parseMetadata('targets', body).content.targets.values()) this.#digests.add(sha256);
+    this.#metadata.add(name);
+  }
+}

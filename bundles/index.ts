@@ -11,6 +11,7 @@ export type { PackBase } from './pack-base.ts';
 export * from './release.ts';
 export { openSealedIndex, openSealedManifest } from './seal.ts';
 export * from './store/filesystem.ts';
+export * from './store/s3.ts';
 export type { BlobStore, ByteRange, StoredObject } from './store/store.ts';
 export * from './sync.ts';
 export { scanTree } from './tree.ts';

@@ -5,7 +5,7 @@ import type { Server } from 'node:http';
 import net from 'node:net';
 import { join, resolve } from 'node:path';
 import { type Logger, pino } from 'pino';
-import { type FeedAddress, filesystemStore } from '../bundles/index.ts';
+import { type FeedAddress, filesystemStore, type S3Options, s3Store } from '../bundles/index.ts';
 import { tryLock } from '../signing/index.ts';
 import type { Context } from './context.ts';
 import { openDatabase } from './db/database.ts';
@@ -37,6 +37,8 @@ export interface ServerOptions {
   readonly databaseUrl?: string;
   readonly redisUrl?: string;
   readonly serverKey?: string;
+  /** Keeps sealed objects in a bucket instead of files. */
+  readonly s3?: S3Options;
   readonly log?: Logger;
   /** Hears what the start is busy with, in words. */
   readonly onStep?: (step: string) => void;
@@ -81,7 +83,7 @@ async function start(options: ServerOptions, cleanup: AsyncDisposableStack) {
   await migrate(db);
 
   const vault = await openVault(directory, options.serverKey);
-  const blobs = filesystemStore(join(directory, 'blobs'));
+  const blobs = options.s3 ? s3Store(options.s3) : filesystemStore(join(directory, 'blobs'));
   const feed = options.publicFeed ?? { host: options.host, port: options.feedPort };
   const context: Context = { db, blobs, vault, log, feed, now: () => new Date() };
   const adminTokenPath = await ensureAdminToken(db, directory, context.now());

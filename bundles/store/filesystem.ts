@@ -44,10 +44,10 @@ export function filesystemStore(directory: string): BlobStore {
     async put(digest, bytes) {
       requireIntact(digest, bytes);
       const path = pathOf(digest);
-      const known = await readFileIfAny(path);
-      if (known && isIntact(digest, known)) return;
       const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
       try {
+        const known = await readFileIfAny(path);
+        if (known && isIntact(digest, known)) return;
         await makeFolder(dirname(path));
         await writeFile(temporary, bytes, { flag: 'wx' });
         await rename(temporary, path);

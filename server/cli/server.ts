@@ -2,7 +2,7 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { pino } from 'pino';
 import { z } from 'zod';
-import type { FeedAddress } from '../../bundles/index.ts';
+import type { FeedAddress, S3Options } from '../../bundles/index.ts';
 import { parsePort, stopSignal, type Terminal } from '../../terminal.ts';
 import { serverError } from '../errors.ts';
 import type { ServerOptions } from '../main.ts';
@@ -11,6 +11,10 @@ import { DEFAULT_FEED_PORT, DEFAULT_PORT, defaultServerDirectory } from './optio
 const environmentSchema = z.object({
   DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
   REDIS_URL: z.url({ protocol: /^rediss?$/ }).optional(),
+  S3_BUCKET: z.string().min(3).max(63).optional(),
+  S3_ENDPOINT: z.url({ protocol: /^https?$/ }).optional(),
+  S3_PREFIX: z.string().max(256).optional(),
+  AWS_REGION: z.string().max(64).optional(),
   ROLLOVER_SERVER_KEY: z
     .string()
     .regex(/^[A-Za-z0-9_-]{43}$/, 'base64url of 32 bytes')
@@ -63,6 +67,8 @@ const ENVIRONMENT_HELP = `
 Environment, checked at the start:
   DATABASE_URL         a PostgreSQL of your own instead of the embedded one
   REDIS_URL            runs the job queue on Redis instead of PostgreSQL
+  S3_BUCKET            keeps sealed objects in a bucket instead of files; with S3_ENDPOINT (unless it is Amazon’s),
+                       S3_PREFIX, AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
   ROLLOVER_SERVER_KEY  the key that secrets are sealed with, base64url of 32 bytes (default: a file in --data)`;
 
 function optionsOf(flags: Flags): ServerOptions {
@@ -70,7 +76,7 @@ function optionsOf(flags: Flags): ServerOptions {
   if (!environment.success) {
     throw serverError('config-invalid', `The environment is not usable: ${z.prettifyError(environment.error)}.`);
   }
-  const { DATABASE_URL, REDIS_URL, ROLLOVER_SERVER_KEY } = environment.data;
+  const { DATABASE_URL, REDIS_URL, ROLLOVER_SERVER_KEY, ...s3 } = environment.data;
   return {
     directory: flags.data,
     host: flags.host,
@@ -79,8 +85,19 @@ function optionsOf(flags: Flags): ServerOptions {
     ...(flags.publicFeed ? { publicFeed: flags.publicFeed } : {}),
     ...(DATABASE_URL === undefined ? {} : { databaseUrl: DATABASE_URL }),
     ...(REDIS_URL === undefined ? {} : { redisUrl: REDIS_URL }),
+    ...(s3.S3_BUCKET === undefined ? {} : { s3: s3Options(s3.S3_BUCKET, s3) }),
     ...(ROLLOVER_SERVER_KEY === undefined ? {} : { serverKey: ROLLOVER_SERVER_KEY }),
     log: pino({ level: flags.verbose ? 'info' : 'warn' }, pino.destination(2)),
+  };
+}
+
+function s3Options(bucket: string, environment: Partial<z.infer<typeof environmentSchema>>): S3Options {
+  const { S3_ENDPOINT: endpoint, S3_PREFIX: prefix, AWS_REGION: region } = environment;
+  return {
+    bucket,
+    ...(endpoint === undefined ? {} : { endpoint }),
+    ...(prefix === undefined ? {} : { prefix }),
+    ...(region === undefined ? {} : { region }),
   };
 }
 

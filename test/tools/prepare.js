@@ -12,6 +12,12 @@ const BIN = join(ROOT, 'node_modules', '.bin');
 /** What tests talk to, and which tests need it. */
 const DEBIAN_PACKAGES = [
   { name: 'chromium', command: '/usr/bin/chromium', tests: 'the console in a browser' },
+  { name: 'ceph-mon', command: '/usr/bin/ceph-mon', tests: 'the S3 store against a real service' },
+  { name: 'ceph-mgr', command: '/usr/bin/ceph-mgr', tests: 'the S3 store against a real service' },
+  { name: 'ceph-osd', command: '/usr/bin/ceph-osd', tests: 'the S3 store against a real service' },
+  { name: 'radosgw', command: '/usr/bin/radosgw', tests: 'the S3 store against a real service' },
+  { name: 'attr', command: '/usr/bin/setfattr', tests: 'extended attributes' },
+  { name: 'openssl', command: '/usr/bin/openssl', tests: 'impostors with certificates' },
   { name: 'fonts-dejavu-core', command: '/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf', tests: 'its pictures' },
 ];
 
@@ -39,7 +45,9 @@ function installServers() {
   if (missing.length === 0) return;
   const line = `apt-get install --no-install-recommends -y ${missing.map(({ name }) => name).join(' ')}`;
   if (process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) {
-    say(`not root on Debian, so these tests are skipped: ${missing.map(({ tests }) => tests).join(', ')}.`);
+    say(
+      `not root on Debian, so these tests are skipped: ${[...new Set(missing.map(({ tests }) => tests))].join(', ')}.`,
+    );
     say(`to run them: ${line}`);
     return;
   }

@@ -121,6 +121,13 @@ type Piece =
   | { readonly entry: DirectoryEntry | LinkEntry }
   | { readonly file: FoundFile; readonly range: FileRange | undefined; readonly last: boolean };
 
+/** A batch on its way through a worker, and the buffer that its content comes back in. */
+interface Scanning {
+  readonly pieces: readonly Piece[];
+  readonly buffer: SharedArrayBuffer;
+  readonly scanned: Promise<ScanResult>;
+}
+
 class Packer {
   readonly chunks = new ChunkTable();
   files = 0;
@@ -135,7 +142,7 @@ class Packer {
   /** Base segment to its number in this release. */
   readonly #reused = new Map<string, number>();
   readonly #sealing: Bounded;
-  #open: { readonly number: number; readonly plain: ArrayBuffer; bytes: number } | undefined;
+  #open: { readonly number: number; readonly plain: SharedArrayBuffer; bytes: number } | undefined;
   readonly #plains = new BufferPool(LIMITS.segmentPlainBytes);
   readonly #batches = new BufferPool(BATCH_ROOM);
 
@@ -153,12 +160,13 @@ class Packer {
   /** Scans ahead of deciding: a few batches are under way while the oldest one is taken in. */
   async component(component: PackComponent): Promise<EntryList> {
     const entries = new EntryList();
-    const ahead: { readonly pieces: readonly Piece[]; readonly scanned: Promise<ScanResult> }[] = [];
+    const ahead: Scanning[] = [];
     for (const pieces of batches(scanTree(component.directory, component))) {
       const ranges = pieces.flatMap(piece => ('range' in piece && piece.range ? [piece.range] : []));
-      const scanned = this.#pool.run(scanJob(ranges, this.#batches.take()));
+      const buffer = this.#batches.take();
+      const scanned = this.#pool.run(scanJob(ranges, buffer));
       scanned.catch(() => undefined); // awaited in its turn
-      ahead.push({ pieces, scanned });
+      ahead.push({ pieces, buffer, scanned });
       if (ahead.length > AHEAD * this.#pool.size) await this.#takeOldest(ahead, entries);
     }
     while (ahead.length > 0) await this.#takeOldest(ahead, entries);
@@ -170,12 +178,9 @@ class Packer {
     await this.#sealing.drain();
   }
 
-  async #takeOldest(
-    ahead: { pieces: readonly Piece[]; scanned: Promise<ScanResult> }[],
-    entries: EntryList,
-  ): Promise<void> {
-    const { pieces, scanned } = ahead.shift() as (typeof ahead)[number];
-    const { buffer, counts, lengths, digests } = await scanned;
+  async #takeOldest(ahead: Scanning[], entries: EntryList): Promise<void> {
+    const { pieces, buffer, scanned } = ahead.shift() as Scanning;
+    const { counts, lengths, digests } = await scanned;
     const content = new Uint8Array(buffer);
     const latest = this.#input.latestMtime ?? Number.POSITIVE_INFINITY;
     let range = 0;
@@ -246,8 +251,8 @@ class Packer {
     await this.#sealing.start(async () => {
       const { productKey, put } = this.#input;
       const job = { kind: 'seal' as const, productKey, plain, length: plainSize };
-      const { name, key, bytes, plain: used } = await this.#pool.run(job);
-      this.#plains.give(used);
+      const { name, key, bytes } = await this.#pool.run(job);
+      this.#plains.give(plain);
       this.#segments[number] = { name, key: Buffer.from(key), sealedSize: bytes.length, plainSize };
       this.newBytes += bytes.length;
       await put({ name, bytes });
@@ -289,17 +294,17 @@ function* spansOf(file: FoundFile): Generator<Piece> {
 /** Large buffers that are used again: allocating one costs more than filling it. */
 class BufferPool {
   readonly #bytes: number;
-  readonly #free: ArrayBuffer[] = [];
+  readonly #free: SharedArrayBuffer[] = [];
 
   constructor(bytes: number) {
     this.#bytes = bytes;
   }
 
-  take(): ArrayBuffer {
-    return this.#free.pop() ?? new ArrayBuffer(this.#bytes);
+  take(): SharedArrayBuffer {
+    return this.#free.pop() ?? new SharedArrayBuffer(this.#bytes);
   }
 
-  give(buffer: ArrayBuffer): void {
+  give(buffer: SharedArrayBuffer): void {
     this.#free.push(buffer);
   }
 }

@@ -108,7 +108,10 @@ function seal(magic: Buffer, productKey: Uint8Array, plain: Uint8Array): Sealed 
 }
 
 function compress(plain: Uint8Array): Buffer {
-  return zstdCompressSync(plain, { params: { [constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL } });
+  return zstdCompressSync(plain, {
+    chunkSize: Math.max(plain.length, 1024),
+    params: { [constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL },
+  });
 }
 
 /** Layout: magic (8), plain size (u32 BE), ciphertext of the zstd frame, tag (16). The head is authenticated too. */

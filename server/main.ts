@@ -83,7 +83,7 @@ async function start(options: ServerOptions, cleanup: AsyncDisposableStack) {
   await migrate(db);
 
   const vault = await openVault(directory, options.serverKey);
-  const blobs = options.s3 ? s3Store(options.s3) : filesystemStore(join(directory, 'blobs'));
+  const blobs = options.s3 ? await s3Store(options.s3) : filesystemStore(join(directory, 'blobs'));
   const feed = options.publicFeed ?? { host: options.host, port: options.feedPort };
   const context: Context = { db, blobs, vault, log, feed, now: () => new Date() };
   const adminTokenPath = await ensureAdminToken(db, directory, context.now());

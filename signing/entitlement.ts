@@ -1,7 +1,7 @@
 // The entitlement secret of a license and everything derived from it: the key pair that content keys are wrapped to,
 // and the pre-shared key of the TLS connection. Wraps cost about 0.4 ms and 1.2 kB, whatever the size of the release.
 import { hkdfSync } from 'node:crypto';
-import * as hpke from 'hpke';
+import type { CipherSuite } from 'hpke';
 import { z } from 'zod';
 import { base64url, fromBase64url } from './encoding.ts';
 import { signingError } from './errors.ts';
@@ -12,7 +12,15 @@ export const CONTENT_KEY_BYTES = 32;
 /** Names the KEM, the KDF and the AEAD of a wrap; another value is another format. */
 export const WRAP_SUITE = 'MLKEM768-X25519/HKDF-SHA256/AES-256-GCM';
 
-const suite = new hpke.CipherSuite(hpke.KEM_MLKEM768_X25519, hpke.KDF_HKDF_SHA256, hpke.AEAD_AES_256_GCM);
+let loaded: Promise<CipherSuite> | undefined;
+
+/** Loaded when it is first used: most commands and all worker threads do without. */
+function cipherSuite(): Promise<CipherSuite> {
+  loaded ??= import('hpke').then(
+    hpke => new hpke.CipherSuite(hpke.KEM_MLKEM768_X25519, hpke.KDF_HKDF_SHA256, hpke.AEAD_AES_256_GCM),
+  );
+  return loaded;
+}
 
 /** A content key, wrapped for one license and one release. All binary fields are base64url. */
 export const wrapSchema = z.strictObject({
@@ -39,7 +47,7 @@ export function pskOf(secret: Uint8Array): Buffer {
 /** The public entitlement key, base64url of 1,216 bytes, as it stands in the license document. */
 export async function entitlementPublicKey(secret: Uint8Array): Promise<string> {
   const { publicKey } = await keyPair(secret);
-  return base64url(await suite.SerializePublicKey(publicKey));
+  return base64url(await (await cipherSuite()).SerializePublicKey(publicKey));
 }
 
 /** Wraps a content key to a license's public entitlement key (RFC 9180 base mode, single shot). */
@@ -48,6 +56,7 @@ export async function wrapContentKey(
   entitlementPublicKey: string,
   binding: WrapBinding,
 ): Promise<Wrap> {
+  const suite = await cipherSuite();
   const publicKey = await suite.DeserializePublicKey(fromBase64url(entitlementPublicKey));
   const sealed = await suite.Seal(publicKey, contentKey, { info: info(binding) });
   return {
@@ -68,6 +77,7 @@ export async function unwrapContentKey(secret: Uint8Array, wrap: Wrap, binding: 
   try {
     if (wrap.license !== binding.license || wrap.release !== binding.release) throw new Error('made for another one');
     const encapsulated = fromBase64url(wrap.encapsulated);
+    const suite = await cipherSuite();
     const opened = await suite.Open(await keyPair(secret), encapsulated, fromBase64url(wrap.ciphertext), {
       info: info(binding),
     });
@@ -79,8 +89,8 @@ export async function unwrapContentKey(secret: Uint8Array, wrap: Wrap, binding: 
   }
 }
 
-function keyPair(secret: Uint8Array) {
-  return suite.DeriveKeyPair(derive(secret, 'rollover/v1 entitlement-kem'), true);
+async function keyPair(secret: Uint8Array) {
+  return (await cipherSuite()).DeriveKeyPair(derive(secret, 'rollover/v1 entitlement-kem'), true);
 }
 
 /** HKDF-SHA256 with one label per purpose, so that no two uses share key bytes. */

@@ -1,7 +1,8 @@
 // License documents: a JWS that says who may run what, until when, and under which entitlement key.
+// jose is loaded when it is first used: most commands and all worker threads do without.
 // A license never stops a running cluster; what it limits is decided by the caller from the reasons given here.
 import type { KeyObject } from 'node:crypto';
-import { CompactSign, compactVerify, createLocalJWKSet, type JSONWebKeySet, type JWK } from 'jose';
+import type { JSONWebKeySet, JWK } from 'jose';
 import { z } from 'zod';
 import { signingError } from './errors.ts';
 
@@ -46,6 +47,7 @@ export type LicenseObjection =
 
 /** Signs a license document; compact JWS with the issuer's key id. */
 export async function signLicense(license: License, issuer: KeyObject, keyId: string): Promise<string> {
+  const { CompactSign } = await import('jose');
   const payload = Buffer.from(JSON.stringify(licenseSchema.parse(license)));
   return new CompactSign(payload).setProtectedHeader({ alg: ALGORITHM, kid: keyId, typ: TYPE }).sign(issuer);
 }
@@ -57,6 +59,7 @@ export async function signLicense(license: License, issuer: KeyObject, keyId: st
  * @throws `license-invalid`
  */
 export async function verifyLicense(document: string, issuers: Uint8Array): Promise<License> {
+  const { compactVerify, createLocalJWKSet } = await import('jose');
   try {
     const keys = issuersSchema.parse(JSON.parse(Buffer.from(issuers).toString('utf8')));
     const keySet = createLocalJWKSet({ keys: keys.keys as JWK[] } satisfies JSONWebKeySet);

@@ -1,18 +1,7 @@
 // A blob store in a bucket of any S3 service. What the service promises is not relied on: digests are checked here.
 import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
-import {
-  DeleteObjectCommand,
-  GetObjectCommand,
-  HeadObjectCommand,
-  ListObjectsV2Command,
-  NoSuchKey,
-  NotFound,
-  PutObjectCommand,
-  S3Client,
-  S3ServiceException,
-} from '@aws-sdk/client-s3';
-import { Upload } from '@aws-sdk/lib-storage';
+import type { S3Client, S3ServiceException } from '@aws-sdk/client-s3';
 import { isSha256Hex, signingError } from '../../signing/index.ts';
 import { bundleError } from '../errors.ts';
 import type { BlobStore } from './store.ts';
@@ -34,10 +23,12 @@ export interface S3Options {
   readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string };
 }
 
-/** Opens a store; nothing is sent before the first call. */
-export function s3Store(options: S3Options): BlobStore {
+/** Opens a store; nothing is sent before the first call. The SDK is large, so it is loaded only when it is used. */
+export async function s3Store(options: S3Options): Promise<BlobStore> {
+  const sdk = await import('@aws-sdk/client-s3');
+  const { DeleteObjectCommand, GetObjectCommand, HeadObjectCommand, ListObjectsV2Command } = sdk;
   const { bucket: Bucket, prefix = '' } = options;
-  const client = new S3Client({
+  const client = new sdk.S3Client({
     region: options.region ?? 'us-east-1',
     maxAttempts: ATTEMPTS,
     // Other services than Amazon's do not know the newer checksums; every object is checked against its name anyway.
@@ -56,7 +47,7 @@ export function s3Store(options: S3Options): BlobStore {
     try {
       return await client.send(new HeadObjectCommand({ Bucket, Key: keyOf(digest) }));
     } catch (error) {
-      if (error instanceof NotFound) return undefined;
+      if (error instanceof sdk.NotFound) return undefined;
       throw failed(error, Bucket);
     }
   };
@@ -68,7 +59,7 @@ export function s3Store(options: S3Options): BlobStore {
       );
       if (Body) return Body;
     } catch (error) {
-      if (!(error instanceof NoSuchKey)) throw failed(error, Bucket);
+      if (!(error instanceof sdk.NoSuchKey)) throw failed(error, Bucket);
     }
     throw missing(digest);
   };
@@ -124,10 +115,11 @@ type Head = { readonly ContentLength?: number | undefined; readonly ETag?: strin
 
 /** Writes only where nothing is (`If-None-Match`); what is there and differs is damaged, and is replaced. */
 async function putOnce(client: S3Client, Bucket: string, Key: string, bytes: Uint8Array, head: () => Promise<Head>) {
+  const { PutObjectCommand } = await import('@aws-sdk/client-s3');
   try {
     await client.send(new PutObjectCommand({ Bucket, Key, Body: bytes, IfNoneMatch: '*' }));
   } catch (error) {
-    const status = error instanceof S3ServiceException ? error.$metadata.httpStatusCode : undefined;
+    const status = isServiceError(error) ? error.$metadata.httpStatusCode : undefined;
     const exists = status === 412 || status === 409;
     const unknown = status === 501 || status === 400;
     if (!exists && !unknown) throw error;
@@ -139,6 +131,7 @@ async function putOnce(client: S3Client, Bucket: string, Key: string, bytes: Uin
 /** The parts of a large object; an object of the same size is taken to be the same one. */
 async function upload(client: S3Client, Bucket: string, Key: string, bytes: Uint8Array, known: Promise<Head>) {
   if ((await known)?.ContentLength === bytes.length) return;
+  const { Upload } = await import('@aws-sdk/lib-storage');
   await new Upload({ client, partSize: PART_BYTES, queueSize: 4, params: { Bucket, Key, Body: bytes } }).done();
 }
 
@@ -150,11 +143,15 @@ function isSame(head: Head, bytes: Uint8Array): boolean {
 }
 
 function failed(error: unknown, bucket: string): Error {
-  if (!(error instanceof S3ServiceException)) return error instanceof Error ? error : new Error(String(error));
+  if (!isServiceError(error)) return error instanceof Error ? error : new Error(String(error));
   const { name, $metadata } = error;
   const what = `Bucket ${bucket} answered ${$metadata.httpStatusCode ?? 'nothing'} (${name}).`;
   return signingError('disk-write', what, {
     cause: error,
     hint: 'Check the S3 service and its credentials, then try again.',
   });
+}
+
+function isServiceError(error: unknown): error is S3ServiceException {
+  return error instanceof Error && '$metadata' in error && '$fault' in error;
 }

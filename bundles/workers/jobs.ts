@@ -1,5 +1,5 @@
 // What can be asked of a worker, and what it answers. Plain data that crosses threads cheaply: numbers in typed arrays, large
-// buffers moved instead of copied.
+// buffers shared or moved instead of copied. A shared buffer belongs to the worker until it has answered.
 import type { ErrorEntry } from '../../signing/index.ts';
 
 /** A part of a file on disk. `seen` says in which state the file has to be: any write to it changes that. */
@@ -23,13 +23,11 @@ export interface ScanJob {
   readonly lengths: Float64Array;
   /** Four numbers a range. */
   readonly seen: BigInt64Array;
-  /** Large enough for all ranges; comes back with their content. */
-  readonly buffer: ArrayBuffer;
+  /** Large enough for all ranges; filled with their content. */
+  readonly buffer: SharedArrayBuffer;
 }
 
 export interface ScanResult {
-  /** The content of all ranges, one after the other. */
-  readonly buffer: ArrayBuffer;
   /** Chunks of each range. */
   readonly counts: Uint32Array;
   /** Of every chunk, in order. */
@@ -42,7 +40,7 @@ export interface ScanResult {
 export interface SealJob {
   readonly kind: 'seal';
   readonly productKey: Uint8Array;
-  readonly plain: ArrayBuffer;
+  readonly plain: SharedArrayBuffer;
   readonly length: number;
 }
 
@@ -50,8 +48,6 @@ export interface SealResult {
   readonly name: string;
   readonly key: Uint8Array;
   readonly bytes: Uint8Array;
-  /** The buffer of the job, to be used again. */
-  readonly plain: ArrayBuffer;
 }
 
 /** SHA-256 of a whole file. */
@@ -102,7 +98,7 @@ export type Outcome =
   | { readonly ok: false; readonly code?: string; readonly entry?: ErrorEntry; readonly message: string };
 
 /** A scan of these ranges, in a buffer that has room for them. */
-export function scanJob(ranges: readonly FileRange[], buffer: ArrayBuffer): ScanJob {
+export function scanJob(ranges: readonly FileRange[], buffer: SharedArrayBuffer): ScanJob {
   return {
     kind: 'scan',
     paths: new Uint8Array(Buffer.concat(ranges.map(range => range.path))),
@@ -114,16 +110,7 @@ export function scanJob(ranges: readonly FileRange[], buffer: ArrayBuffer): Scan
   };
 }
 
-/** The large buffers of a job: they go with it, and the sender must not use them any more. */
+/** The buffers of a job that go with it: the sender must not use them any more. */
 export function movedWith(job: Job): ArrayBuffer[] {
-  switch (job.kind) {
-    case 'scan':
-      return [job.buffer];
-    case 'seal':
-      return [job.plain];
-    case 'write':
-      return [job.sealed.buffer];
-    case 'digest':
-      return [];
-  }
+  return job.kind === 'write' ? [job.sealed.buffer] : [];
 }

@@ -39,11 +39,11 @@ export function scanRanges(job: ScanJob): ScanResult {
     }
     counts[range] = lengths.length - before;
   }
-  return { buffer: job.buffer, counts, lengths: Uint32Array.from(lengths), digests: Buffer.concat(digests) };
+  return { counts, lengths: Uint32Array.from(lengths), digests: Buffer.concat(digests) };
 }
 
 export function sealPlain({ productKey, plain, length }: SealJob): SealResult {
-  return { ...sealSegment(productKey, Buffer.from(plain, 0, length)), plain };
+  return sealSegment(productKey, Buffer.from(plain, 0, length));
 }
 
 export function digestFile(path: Uint8Array): DigestResult {

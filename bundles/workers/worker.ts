@@ -1,7 +1,7 @@
 // A worker thread: takes a job, does it synchronously, answers. What each job does is in `read.ts` and `write.ts`.
 import { parentPort } from 'node:worker_threads';
 import { RolloverError } from '../../signing/index.ts';
-import type { Job, Outcome, ScanResult, SealResult } from './jobs.ts';
+import type { Job, Outcome, SealResult } from './jobs.ts';
 import { digestFile, scanRanges, sealPlain } from './read.ts';
 import { writePieces } from './write.ts';
 
@@ -33,10 +33,8 @@ function carryOut(job: Job): unknown {
   }
 }
 
-/** Large buffers go to the main thread without a copy. */
+/** A sealed segment goes to the main thread without a copy. */
 function movable(outcome: Outcome): ArrayBuffer[] {
-  if (!outcome.ok) return [];
-  const { buffer, plain, bytes } = (outcome.value ?? {}) as Partial<ScanResult & SealResult>;
-  const owned = bytes && bytes.byteLength === bytes.buffer.byteLength ? (bytes.buffer as ArrayBuffer) : undefined;
-  return [buffer, plain, owned].filter(moved => moved !== undefined);
+  const bytes = outcome.ok && (outcome.value as Partial<SealResult> | undefined)?.bytes;
+  return bytes && bytes.byteLength === bytes.buffer.byteLength ? [bytes.buffer as ArrayBuffer] : [];
 }

@@ -2,6 +2,7 @@
 import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Client } from 'pg';
 import type { LicenseFile } from '../../bundles/index.ts';
 import { startServer } from '../../server/main.ts';
 import { type ApiClient, apiClient } from '../../server/pipeline/api-client.ts';
@@ -24,6 +25,8 @@ export interface TestService {
     through?: ApiClient,
   ): Promise<Published>;
   issue(change?: object): Promise<{ readonly id: string; readonly file: LicenseFile }>;
+  /** Runs a statement on the service's database. */
+  query(statement: string): Promise<unknown[]>;
   close(): Promise<void>;
 }
 
@@ -61,6 +64,16 @@ export async function startTestService(): Promise<TestService> {
         sites: 1,
         ...change,
       }),
+    async query(statement) {
+      const postmaster = await readFile(join(directory, 'data', 'postgres', 'cluster', 'postmaster.pid'), 'utf8');
+      const client = new Client({ host: postmaster.split('\n')[4] ?? '', user: 'rollover', database: 'rollover' });
+      await client.connect();
+      try {
+        return (await client.query(statement)).rows;
+      } finally {
+        await client.end();
+      }
+    },
     async close() {
       await server.close();
       await rm(directory, { recursive: true, force: true });

@@ -6,6 +6,7 @@ import { readdir, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { ApiClient } from '../../../server/pipeline/api-client.ts';
 import { publishedReleases } from '../../../server/pipeline/published.ts';
 import { sha256Hex } from '../../../signing/index.ts';
 import { startTestService, type TestService } from '../../support/service.ts';
@@ -105,8 +106,16 @@ test('publications that race the collector lose nothing, although every object l
       await sleep(10);
     }
   })();
-  // Each shares most of its segments with the ones before, and brings some of its own.
-  for (let i = 0; i < 8; i++) await service.publish(`2.${i}.0`, { initrdBytes: 2_000_000 + 200_000 * (i % 3) });
+  // Each shares most of its segments with the ones before and brings some of its own, and takes its time before it is
+  // submitted: until then, only leases protect it.
+  const slow: ApiClient = {
+    ...service.api,
+    async post<T>(path: string, body: unknown) {
+      if (path === '/v1/releases') await sleep(400);
+      return service.api.post<T>(path, body);
+    },
+  };
+  for (let i = 0; i < 6; i++) await service.publish(`2.${i}.0`, { initrdBytes: 2_000_000 + 200_000 * (i % 3) }, slow);
   done = true;
   await Promise.all([ageing, collecting, littering]);
   assert.ok(rounds >= 5 && collected > 0, `${rounds} rounds took ${collected} objects`);

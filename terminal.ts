@@ -8,7 +8,7 @@ import { InvalidArgumentError } from 'commander';
 const LINE_EVERY_MS = 2000;
 
 export interface Progress {
-  /** `done` and `total` in bytes; `note` says what is being worked on. */
+  /** `note` says what is being worked on. */
   update(done: number, total: number, note?: string): void;
   end(): void;
 }
@@ -20,7 +20,8 @@ export interface Terminal {
   say(line: string): void;
   /** The result of a command, on stdout: the value as JSON, or the text. */
   result(value: unknown, text: string): void;
-  progress(label: string): Progress;
+  /** `amount` says numbers of done and total; bytes unless given. */
+  progress(label: string, amount?: (count: number) => string): Progress;
 }
 
 export function terminal(json: boolean): Terminal {
@@ -29,19 +30,20 @@ export function terminal(json: boolean): Terminal {
     json,
     say: json ? () => undefined : line,
     result: (value, text) => void process.stdout.write(`${json ? JSON.stringify(value) : text}\n`),
-    progress: label => (json ? SILENT : process.stderr.isTTY ? bar(label) : lines(label, line)),
+    progress: (label, amount = bytes) =>
+      json ? SILENT : process.stderr.isTTY ? bar(label, amount) : lines(label, amount, line),
   };
 }
 
 const SILENT: Progress = { update: () => undefined, end: () => undefined };
 
-function bar(label: string): Progress {
+function bar(label: string, amount: (count: number) => string): Progress {
   const format = `${label} {bar} {percentage} % | {size} | {note}`;
   const single = new SingleBar({ format, hideCursor: true, clearOnComplete: false }, Presets.shades_classic);
   let started = false;
   return {
     update(done, total, note = '') {
-      const payload = { size: `${bytes(done)} of ${bytes(total)}`, note };
+      const payload = { size: `${amount(done)} of ${amount(total)}`, note };
       if (started) single.setTotal(Math.max(total, 1));
       else single.start(Math.max(total, 1), 0, payload);
       started = true;
@@ -51,7 +53,7 @@ function bar(label: string): Progress {
   };
 }
 
-function lines(label: string, line: (text: string) => void): Progress {
+function lines(label: string, amount: (count: number) => string, line: (text: string) => void): Progress {
   let last = 0;
   let shown = -1;
   return {
@@ -62,7 +64,7 @@ function lines(label: string, line: (text: string) => void): Progress {
       if (percent === shown || !due) return;
       last = Date.now();
       shown = percent;
-      line(`${label} ${percent} % (${bytes(done)} of ${bytes(total)}) ${note}`.trimEnd());
+      line(`${label} ${percent} % (${amount(done)} of ${amount(total)}) ${note}`.trimEnd());
     },
     end: () => undefined,
   };

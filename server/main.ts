@@ -18,6 +18,7 @@ import { ensureAdminToken } from './http/tokens.ts';
 import { vendorApi } from './http/vendor-api.ts';
 import { openQueue } from './jobs/queues.ts';
 import { pskOfLicense } from './licenses/licenses.ts';
+import { wrapForAll } from './licenses/wraps.ts';
 import { collectGarbage, GARBAGE_GRACE_MS } from './releases/garbage.ts';
 import { giveUpRelease, type PublishJob, publishRelease } from './releases/releases.ts';
 import { openVault } from './secrets.ts';
@@ -89,10 +90,10 @@ async function start(options: ServerOptions, cleanup: AsyncDisposableStack) {
   const adminTokenPath = await ensureAdminToken(db, directory, context.now());
 
   step('starting the job queue');
-  const enqueue = await startJobs(context, { connection, redisUrl: options.redisUrl }, cleanup);
+  const jobs = await startJobs(context, { connection, redisUrl: options.redisUrl }, cleanup);
 
   step('opening the ports');
-  await listen(vendorApi(context, enqueue), options, cleanup);
+  await listen(vendorApi(context, jobs), options, cleanup);
   const sites = pskServer(feedApi(context), identity => pskOfLicense(context, identity), log);
   await listenNet(sites.server, options.host, options.feedPort);
   cleanup.defer(() => sites.close());
@@ -120,11 +121,19 @@ async function startJobs(
     onError,
   });
   cleanup.defer(() => releases.close());
+  const wraps = await openQueue<{ readonly manifest: string }>(backend, 'wraps', {
+    work: (_, { manifest }) => wrapForAll(context, manifest),
+    onError,
+  });
+  cleanup.defer(() => wraps.close());
   const upkeep = await openQueue<object>(backend, 'upkeep', { work: name => upkeepWork(context, name), onError });
   cleanup.defer(() => upkeep.close());
   await upkeep.every(RENEW_EVERY_MS, 'renew-online-roles', {});
   await upkeep.every(COLLECT_EVERY_MS, 'collect-garbage', {});
-  return (job: PublishJob) => releases.add('publish', job);
+  return {
+    publish: (job: PublishJob) => releases.add('publish', job),
+    wrapForAll: (manifest: string) => wraps.add('wrap-for-all', { manifest }),
+  };
 }
 
 async function upkeepWork(context: Context, name: string): Promise<void> {

@@ -31,20 +31,13 @@ export function licenseCommand(terminal: () => Terminal): Command {
     .requiredOption('--out <file>', 'where to write the license file (it is a secret: mode 0600)')
     .action(async (flags: IssueFlags) => {
       const api = await serviceOf(flags);
-      const file = await reserve(flags.out);
-      try {
-        const { customer, product, channel: channels, nodes, sites, expires: expiresAt } = flags;
-        const order = { customer, product, channels, nodes, sites, expiresAt };
-        const issued = await api.post<{ id: string; file: LicenseFile }>('/v1/licenses', order);
-        await file.write(issued.file);
-        terminal().result(
-          { id: issued.id, file: flags.out },
-          `License ${issued.id} for ${customer}: ${flags.out}\nThe file holds the entitlement key; it is the only copy. Send it over a channel you trust.`,
-        );
-      } catch (error) {
-        await file.discard();
-        throw error;
-      }
+      const { customer, product, channel: channels, nodes, sites, expires: expiresAt } = flags;
+      const order = { customer, product, channels, nodes, sites, expiresAt };
+      const issued = await writeLicenseFile(flags.out, () => api.post<Issued>('/v1/licenses', order));
+      terminal().result(
+        { id: issued.id, file: flags.out },
+        `License ${issued.id} for ${customer}: ${flags.out}\nThe file holds the entitlement key; it is the only copy. Send it over a channel you trust.`,
+      );
     });
 
   withService(command.command('list'))
@@ -53,6 +46,21 @@ export function licenseCommand(terminal: () => Terminal): Command {
       const { licenses } = await (await serviceOf(flags)).get<{ licenses: LicenseView[] }>('/v1/licenses');
       const rows = licenses.map(l => [l.id, l.customer, l.product, l.status, String(l.nodes), l.expiresAt ?? 'never']);
       terminal().result(licenses, table(['license', 'customer', 'product', 'status', 'nodes', 'expires'], rows));
+    });
+
+  withService(command.command('rekey'))
+    .argument('<license>', 'its id')
+    .description('give a license a new entitlement key; the old license file opens nothing more')
+    .requiredOption('--out <file>', 'where to write the new license file (it is a secret: mode 0600)')
+    .action(async (id: string, flags: ServiceOptions & { readonly out: string }) => {
+      const api = await serviceOf(flags);
+      const issued = await writeLicenseFile(flags.out, () =>
+        api.post<Issued>(`/v1/licenses/${encodeURIComponent(id)}/rekey`, {}),
+      );
+      terminal().result(
+        { id: issued.id, file: flags.out },
+        `License ${issued.id} has a new key: ${flags.out}\nSend it over a channel you trust; sites activate with it again.`,
+      );
     });
 
   withService(command.command('revoke'))
@@ -65,23 +73,28 @@ export function licenseCommand(terminal: () => Terminal): Command {
   return command;
 }
 
+interface Issued {
+  readonly id: string;
+  readonly file: LicenseFile;
+}
+
 /** Takes the file name before the license is made: its only copy must not be lost to a mistyped path. */
-async function reserve(path: string) {
+async function writeLicenseFile(path: string, issue: () => Promise<Issued>): Promise<Issued> {
   const file = await open(path, 'wx', 0o600).catch((cause: NodeJS.ErrnoException) => {
     if (cause.code === 'EEXIST') throw serverError('file-exists', `${path} exists already.`, { cause });
     throw serverError('file-unreadable', `${path} cannot be written: ${cause.message}.`, { cause });
   });
-  return {
-    async write(content: LicenseFile) {
-      await file.writeFile(`${JSON.stringify(content, null, 2)}\n`);
-      await file.sync();
-      await file.close();
-    },
-    async discard() {
-      await file.close();
-      await rm(path, { force: true });
-    },
-  };
+  try {
+    const issued = await issue();
+    await file.writeFile(`${JSON.stringify(issued.file, null, 2)}\n`);
+    await file.sync();
+    return issued;
+  } catch (error) {
+    await rm(path, { force: true });
+    throw error;
+  } finally {
+    await file.close();
+  }
 }
 
 function positive(text: string): number {

@@ -1,9 +1,11 @@
 // `rollover release`: what the vendor's release pipeline calls.
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Command, InvalidArgumentError } from 'commander';
 import { diffReleases, type FileChange, type ReleaseDiff } from '../../bundles/index.ts';
 import { counted } from '../../signing/index.ts';
 import { bytes, type Terminal, table } from '../../terminal.ts';
 import { serverError } from '../errors.ts';
+import type { WrapCount } from '../licenses/wraps.ts';
 import { exportTar } from '../pipeline/export-tar.ts';
 import { publishReleaseFile } from '../pipeline/publish.ts';
 import { publishedRelease } from '../pipeline/published.ts';
@@ -84,6 +86,27 @@ export function releaseCommand(terminal: () => Terminal): Command {
       );
     });
 
+  withService(command.command('wrap'))
+    .argument('<product>', 'the product')
+    .argument('<version>', 'its version')
+    .description(
+      'make the wrapped keys of a release for all licenses ahead of being asked (not needed: they are made lazily)',
+    )
+    .action(async (product: string, version: string, flags: ServiceOptions) => {
+      const out = terminal();
+      const api = await serviceOf(flags);
+      const path = `/v1/manifests/${(await publishedRelease(api, product, version)).manifest}/wraps`;
+      await api.post(path, {});
+      const progress = out.progress('wrapping', String);
+      let count = await api.get<WrapCount>(path);
+      for (; count.wrapped < count.entitled; count = await api.get<WrapCount>(path)) {
+        progress.update(count.wrapped, count.entitled);
+        await sleep(POLL_MS);
+      }
+      progress.end();
+      out.result(count, `${counted(count.wrapped, 'license')} can open ${product} ${version}.`);
+    });
+
   withService(command.command('gc'))
     .description('take away stored objects that no release needs any more')
     .option('--dry-run', 'only say what would go')
@@ -100,6 +123,7 @@ export function releaseCommand(terminal: () => Terminal): Command {
   return command;
 }
 
+const POLL_MS = 500;
 /** Files are listed up to this many; all of them with --json. */
 const FILES_SHOWN = 40;
 

@@ -7,8 +7,8 @@ import { plainText, versionSchema } from '../../bundles/index.ts';
 import type { Actor } from '../audit/audit.ts';
 import type { Context } from '../context.ts';
 import { serverError } from '../errors.ts';
-import { issueLicense, licenseById, listLicenses, revokeLicense } from '../licenses/licenses.ts';
-import { wrapFor } from '../licenses/wraps.ts';
+import { issueLicense, licenseById, listLicenses, rekeyLicense, revokeLicense } from '../licenses/licenses.ts';
+import { countWraps, wrapFor } from '../licenses/wraps.ts';
 import { collectGarbage, GARBAGE_GRACE_MS, leaseObjects } from '../releases/garbage.ts';
 import {
   contentKeys,
@@ -79,8 +79,14 @@ const licenseSchema = z.strictObject({
     .optional(),
 });
 
-/** Builds the app. `enqueue` hands a publication to the job queue. */
-export function vendorApi(context: Context, enqueue: (job: PublishJob) => Promise<void>): Express {
+/** Long work, handed to the queue. */
+export interface Jobs {
+  publish(job: PublishJob): Promise<void>;
+  wrapForAll(manifest: string): Promise<void>;
+}
+
+/** Builds the app. */
+export function vendorApi(context: Context, jobs: Jobs): Express {
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
@@ -149,7 +155,7 @@ export function vendorApi(context: Context, enqueue: (job: PublishJob) => Promis
   app.post('/v1/releases', json, async (request, response) => {
     const { metadata, targets, ...rest } = releaseSchema.parse(request.body);
     const submission = { ...rest, publication: { metadata, targets } };
-    response.status(202).json(await submitRelease(context, submission, enqueue, actorOf(response)));
+    response.status(202).json(await submitRelease(context, submission, jobs.publish, actorOf(response)));
   });
 
   app.get('/v1/licenses', async (_request, response) => void response.json({ licenses: await listLicenses(context) }));
@@ -164,6 +170,16 @@ export function vendorApi(context: Context, enqueue: (job: PublishJob) => Promis
   app.post('/v1/licenses/:id/revoke', async (request, response) => {
     await revokeLicense(context, param(request, 'id'), actorOf(response));
     response.status(204).end();
+  });
+  app.post('/v1/licenses/:id/rekey', async (request, response) => {
+    response.json(await rekeyLicense(context, param(request, 'id'), actorOf(response)));
+  });
+  app.get('/v1/manifests/:digest/wraps', async (request, response) => {
+    response.json(await countWraps(context, digest.parse(param(request, 'digest'))));
+  });
+  app.post('/v1/manifests/:digest/wraps', async (request, response) => {
+    await jobs.wrapForAll(digest.parse(param(request, 'digest')));
+    response.status(202).json({ status: 'started' });
   });
   app.get('/v1/licenses/:id/wraps/:manifest', async (request, response) => {
     response.json(await wrapFor(context, param(request, 'id'), digest.parse(param(request, 'manifest'))));

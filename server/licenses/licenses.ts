@@ -1,5 +1,5 @@
 // Licenses: issued to a customer, bound to sites, revoked. The entitlement secret leaves the service once and is not kept.
-import { randomBytes, randomUUID } from 'node:crypto';
+import { createPublicKey, randomBytes, randomUUID } from 'node:crypto';
 import type { Selectable } from 'kysely';
 import type { LicenseFile } from '../../bundles/index.ts';
 import {
@@ -11,6 +11,7 @@ import {
   pskOf,
   publicKeyOf,
   signLicense,
+  verifyLicense,
 } from '../../signing/index.ts';
 import { type Actor, audit } from '../audit/audit.ts';
 import type { Context } from '../context.ts';
@@ -18,6 +19,7 @@ import type { LicenseStatus, LicenseTable } from '../db/schema.ts';
 import { serverError } from '../errors.ts';
 import { onlineKey } from '../secrets.ts';
 import { publishedMetadata } from '../trust/repository.ts';
+import { issuerKeys } from './issuers.ts';
 
 export interface LicenseOrder {
   readonly customer: string;
@@ -52,12 +54,9 @@ export async function issueLicense(
   order: LicenseOrder,
   actor: Actor,
 ): Promise<{ readonly id: string; readonly file: LicenseFile }> {
-  const trustAnchor = await publishedMetadata(context.db, 'root');
-  if (!trustAnchor) throw serverError('trust-missing', 'This service has no root of trust yet.');
   const id = `lic-${randomUUID()}`;
-  const secret = randomBytes(ENTITLEMENT_SECRET_BYTES);
   const now = context.now();
-  const license: License = {
+  const license: Omit<License, 'entitlement'> = {
     version: 1,
     id,
     customer: order.customer,
@@ -68,21 +67,17 @@ export async function issueLicense(
     issuedAt: now.toISOString(),
     notBefore: now.toISOString(),
     ...(order.expiresAt ? { expiresAt: order.expiresAt.toISOString() } : {}),
-    entitlement: { publicKey: await entitlementPublicKey(secret) },
   };
-  const issuer = await onlineKey(context.db, context.vault, 'license-issuer');
-  const document = await signLicense(license, issuer, keyIdOf(publicKeyOf(issuer)));
+  const { file, columns } = await newEntitlement(context, license);
   const row = {
     id,
     customer: order.customer,
     product: order.product,
     channels: [...order.channels],
     status: 'active' as const,
-    document,
+    ...columns,
     node_limit: order.nodes,
     site_limit: order.sites,
-    entitlement_public_key: license.entitlement.publicKey,
-    sealed_psk: context.vault.seal(pskPurpose(id), pskOf(secret)),
     expires_at: order.expiresAt ?? null,
     created_at: now,
   };
@@ -90,6 +85,41 @@ export async function issueLicense(
     await db.insertInto('licenses').values(row).execute();
     await audit(db, now, actor, 'license.issue', id);
   });
+  return { id, file };
+}
+
+/**
+ * Gives a license a new entitlement secret: the old license file opens nothing more, the new one what the old one did. Wraps
+ * are made anew when they are asked for; no byte of a bundle changes.
+ *
+ * @throws `not-found`, `license-refused` for a license that is not active
+ */
+export async function rekeyLicense(
+  context: Context,
+  id: string,
+  actor: Actor,
+): Promise<{ readonly id: string; readonly file: LicenseFile }> {
+  const row = await activeLicense(context, id);
+  if (!row) throw serverError('license-refused', `There is no active license ${id}.`);
+  const issuer = createPublicKey(await onlineKey(context.db, context.vault, 'license-issuer'));
+  const { entitlement: _old, ...license } = await verifyLicense(row.document, await issuerKeys(issuer));
+  const { file, columns } = await newEntitlement(context, license);
+  await context.db.transaction().execute(async db => {
+    await db.updateTable('licenses').set(columns).where('id', '=', id).execute();
+    await db.deleteFrom('wraps').where('license_id', '=', id).execute();
+    await audit(db, context.now(), actor, 'license.rekey', id);
+  });
+  return { id, file };
+}
+
+/** A new secret for a license: the file that carries it, and what the service keeps of it. */
+async function newEntitlement(context: Context, license: Omit<License, 'entitlement'>) {
+  const trustAnchor = await publishedMetadata(context.db, 'root');
+  if (!trustAnchor) throw serverError('trust-missing', 'This service has no root of trust yet.');
+  const secret = randomBytes(ENTITLEMENT_SECRET_BYTES);
+  const publicKey = await entitlementPublicKey(secret);
+  const issuer = await onlineKey(context.db, context.vault, 'license-issuer');
+  const document = await signLicense({ ...license, entitlement: { publicKey } }, issuer, keyIdOf(publicKeyOf(issuer)));
   const file: LicenseFile = {
     format: 'rollover-license-file/1',
     license: document,
@@ -97,7 +127,8 @@ export async function issueLicense(
     feed: context.feed,
     trustAnchor: trustAnchor.toString('utf8'),
   };
-  return { id, file };
+  const sealed = context.vault.seal(pskPurpose(license.id), pskOf(secret));
+  return { file, columns: { document, entitlement_public_key: publicKey, sealed_psk: sealed } };
 }
 
 /** Newest first. */

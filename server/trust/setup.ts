@@ -1,12 +1,12 @@
 // Sets up the root of trust, once: the offline keys stay with the vendor, the online ones with the service.
 import { createPublicKey } from 'node:crypto';
-import { exportJWK } from 'jose';
 import { targetPaths } from '../../bundles/index.ts';
-import { keyIdOf, type PublicKey, publicKeyOf, trustRoot } from '../../signing/index.ts';
+import { type PublicKey, trustRoot } from '../../signing/index.ts';
 import type { Actor } from '../audit/audit.ts';
 import { audit } from '../audit/audit.ts';
 import type { Context } from '../context.ts';
 import { serverError } from '../errors.ts';
+import { issuerKeys } from '../licenses/issuers.ts';
 import { onlineKey } from '../secrets.ts';
 import { onlineSigners, publish, publishedMetadata } from './repository.ts';
 
@@ -21,8 +21,7 @@ export interface OnlineKeys {
 export async function onlineKeys(context: Context): Promise<OnlineKeys> {
   const { snapshot, timestamp } = await onlineSigners(context);
   const issuer = createPublicKey(await onlineKey(context.db, context.vault, 'license-issuer'));
-  const jwk = { ...(await exportJWK(issuer)), kid: keyIdOf(publicKeyOf(issuer)), use: 'sig', alg: 'EdDSA' };
-  return { snapshot: snapshot.key, timestamp: timestamp.key, issuers: JSON.stringify({ keys: [jwk] }) };
+  return { snapshot: snapshot.key, timestamp: timestamp.key, issuers: (await issuerKeys(issuer)).toString('utf8') };
 }
 
 export interface RootOfTrust {

@@ -1,0 +1,43 @@
+// The shape of a golden vector: one operation, its inputs, and either what comes out or the code of the error.
+
+interface Common {
+  readonly what: string;
+  readonly error?: string;
+}
+
+/** Binary fields: names and keys in hexadecimal, objects and plaintexts in base64. */
+export type Vector = Common &
+  (
+    | {
+        readonly operation: 'open-segment';
+        readonly name: string;
+        readonly key: string;
+        readonly plainSize: number;
+        readonly object: string;
+        readonly plain?: string;
+      }
+    | {
+        readonly operation: 'open-manifest';
+        readonly name: string;
+        readonly key: string;
+        readonly object: string;
+        readonly manifest?: unknown;
+      }
+    | {
+        readonly operation: 'open-index';
+        readonly name: string;
+        readonly key: string;
+        readonly object: string;
+        readonly plain?: string;
+      }
+    | { readonly operation: 'cut'; readonly seed: string; readonly length: number; readonly lengths: readonly number[] }
+    | { readonly operation: 'derive'; readonly secret: string; readonly publicKey: string; readonly psk: string }
+    | {
+        readonly operation: 'unwrap';
+        readonly secret: string;
+        readonly license: string;
+        readonly release: string;
+        readonly wrap: Record<string, string>;
+        readonly contentKey?: string;
+      }
+  );

@@ -1,0 +1,100 @@
+// The golden vectors of the bundle format, read by the production code.
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { cut } from '../../../bundles/chunker.ts';
+import { decodeManifest, type Entry, type Manifest } from '../../../bundles/manifest.ts';
+import { openSealedIndex, openSealedManifest, openSegment } from '../../../bundles/seal.ts';
+import { unpackPlan } from '../../../bundles/unpack-plan.ts';
+import { entitlementPublicKey, pskOf, unwrapContentKey, wrapSchema } from '../../../signing/index.ts';
+import { rejectsWith } from '../../support/errors.ts';
+import { fixedBytes } from '../../support/release-tree.ts';
+import type { Vector } from '../../support/vectors.ts';
+
+const DIRECTORY = fileURLToPath(new URL('../../vectors/bundle', import.meta.url));
+
+for (const name of readdirSync(DIRECTORY).sort()) {
+  const vector = JSON.parse(readFileSync(join(DIRECTORY, name), 'utf8')) as Vector;
+  test(`${name.replace('.json', '')}: ${vector.what}`, async () => {
+    const { error } = vector;
+    if (error === undefined) await carryOut(vector);
+    else await rejectsWith(error, () => carryOut(vector));
+  });
+}
+
+async function carryOut(vector: Vector): Promise<void> {
+  switch (vector.operation) {
+    case 'open-segment': {
+      const { name, key, object, plainSize, plain } = vector;
+      const opened = openSegment(name, Buffer.from(key, 'hex'), Buffer.from(object, 'base64'), plainSize);
+      assert.equal(opened.toString('base64'), plain);
+      return;
+    }
+    case 'open-manifest': {
+      const { name, key, object } = vector;
+      const opened = openSealedManifest(name, Buffer.from(key, 'hex'), Buffer.from(object, 'base64'));
+      const manifest = decodeManifest(opened);
+      unpackPlan(manifest);
+      assert.deepEqual(described(manifest), vector.manifest);
+      return;
+    }
+    case 'open-index': {
+      const { name, key, object, plain } = vector;
+      const opened = openSealedIndex(name, Buffer.from(key, 'hex'), Buffer.from(object, 'base64'));
+      assert.equal(opened.toString('base64'), plain);
+      return;
+    }
+    case 'cut': {
+      const { seed, length, lengths } = vector;
+      const data = seed === '' ? Buffer.alloc(length) : fixedBytes(seed, length);
+      const found: number[] = [];
+      for (let at = 0; at < length; at += found.at(-1) as number) found.push(cut(data.subarray(at)));
+      assert.deepEqual(found, lengths);
+      return;
+    }
+    case 'derive': {
+      const secret = Buffer.from(vector.secret, 'hex');
+      assert.equal(await entitlementPublicKey(secret), vector.publicKey);
+      assert.equal(pskOf(secret).toString('hex'), vector.psk);
+      return;
+    }
+    case 'unwrap': {
+      const { secret, license, release, wrap, contentKey } = vector;
+      const opened = await unwrapContentKey(Buffer.from(secret, 'hex'), wrapSchema.parse(wrap), { license, release });
+      assert.equal(opened.toString('hex'), contentKey);
+    }
+  }
+}
+
+function described({ product, version, segments, chunks, components }: Manifest) {
+  const places = (entry: Entry) => {
+    if (entry.type !== 'file') return {};
+    const list = Array.from({ length: entry.chunkCount }, (_, i) => chunks.at(entry.firstChunk + i));
+    return { size: entry.size, chunks: list.map(chunk => [chunk.segment, chunk.offset, chunk.length]) };
+  };
+  return {
+    product,
+    version,
+    segments: Array.from(segments, segment => ({ ...segment, key: segment.key.toString('hex') })),
+    components: components.map(({ name, rootfs, entries }) => ({
+      name,
+      rootfs,
+      entries: Array.from(entries, entry => ({
+        type: entry.type,
+        path: entry.path.toString('base64'),
+        mode: entry.mode,
+        uid: entry.uid,
+        gid: entry.gid,
+        mtime: entry.mtime,
+        ...(entry.type === 'file' && entry.sparse ? { sparse: true } : {}),
+        ...(entry.xattrs.length > 0
+          ? { xattrs: entry.xattrs.map(({ name, value }) => ({ name, value: value.toString('base64') })) }
+          : {}),
+        ...('target' in entry ? { target: entry.target.toString('base64') } : {}),
+        ...places(entry),
+      })),
+    })),
+  };
+}

@@ -213,8 +213,10 @@ async function submit(
     await sleep(POLL_MS);
     release = await api.get<ReleaseView>(`/v1/releases/${release.id}`);
   }
-  if (release.state === 'published') return;
-  throw serverError('release-incomplete', `The service refused the release: ${release.problem}`);
+  if (release.state !== 'published') {
+    throw serverError('release-incomplete', `The service refused the release: ${release.problem}`);
+  }
+  requireContent(release, packed);
 }
 
 /** Publishing a published version again is fine when nothing changed. @throws `release-exists` */
@@ -225,8 +227,14 @@ async function requireSamePublished(
 ): Promise<void> {
   const query = new URLSearchParams({ product, version, channel });
   const { releases } = await api.get<{ releases: ReleaseView[] }>(`/v1/releases?${query}`);
-  const [known] = releases;
-  if (known?.content === packed.content) return;
+  requireContent(releases[0] ?? { product, version, channel }, packed);
+}
+
+function requireContent(
+  { product, version, channel, content }: Pick<ReleaseView, 'product' | 'version' | 'channel'> & Partial<ReleaseView>,
+  packed: PackedRelease,
+): void {
+  if (content === packed.content) return;
   const what = `${product} ${version} is already in ${channel}`;
   throw serverError('release-exists', `${what}, with other content or other file times.`);
 }

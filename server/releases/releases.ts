@@ -5,6 +5,7 @@ import {
   decodeManifest,
   openSealedManifest,
   parseDocument,
+  type ReleaseDocument,
   releaseDocumentSchema,
   targetPaths,
 } from '../../bundles/index.ts';
@@ -65,6 +66,7 @@ export async function submitRelease(
   if (submission.contentKey.length !== CONTENT_KEY_BYTES) {
     throw serverError('request-invalid', `A content key has ${CONTENT_KEY_BYTES} bytes.`);
   }
+  requireOwn(submission, document);
   const manifest = document.manifest.sha256;
   const content = {
     counter: document.counter,
@@ -106,12 +108,11 @@ export async function submitRelease(
  */
 export async function publishRelease(context: Context, job: PublishJob): Promise<void> {
   const release = await releaseRow(context, job.releaseId);
-  if (release.state !== 'publishing') return;
+  const publication = { metadata: decoded(job.metadata), targets: decoded(job.targets) };
+  if (release.state !== 'publishing' || !carries(publication, release)) return;
   try {
     const contentKey = openContentKey(context, release.manifest_digest, release.sealed_content_key);
     await requireComplete(context.blobs, release, contentKey);
-    const publication = { metadata: decoded(job.metadata), targets: decoded(job.targets) };
-    requireOwn(publication, release);
     await publish(context, publication, async db => {
       await settle(db, release, { state: 'published', problem: null, published_at: context.now() });
       const subject = `${release.product} ${release.version} to ${release.channel}`;
@@ -127,7 +128,7 @@ export async function publishRelease(context: Context, job: PublishJob): Promise
 /** Called when the queue has given up on a release. */
 export async function giveUpRelease(context: Context, job: PublishJob): Promise<void> {
   const release = await releaseRow(context, job.releaseId);
-  if (release.state === 'publishing') {
+  if (release.state === 'publishing' && carries({ targets: decoded(job.targets) }, release)) {
     await failRelease(context, release, 'the service failed while publishing; its log says why. Publish again.');
   }
 }
@@ -255,15 +256,27 @@ async function existing(
 }
 
 /** A publication carries its own release under its own name, and touches no other channel. @throws `request-invalid` */
-function requireOwn(publication: Publication, { product, channel, version, document }: ReleaseRow): void {
-  const path = targetPaths.release(product, channel, version);
-  const carried = publication.targets.get(path);
-  if (!carried || Buffer.from(carried).toString('utf8') !== document) {
+function requireOwn(
+  { channel, document, publication }: ReleaseSubmission,
+  { product, version }: ReleaseDocument,
+): void {
+  const release = { product, channel, version, document: Buffer.from(document).toString('utf8') };
+  if (!carries(publication, release)) {
+    const path = targetPaths.release(product, channel, version);
     throw serverError('request-invalid', `The publication does not carry ${path} as it was submitted.`);
   }
   const own = ['targets', targetPaths.role(product, channel)];
   const foreign = [...publication.metadata.keys()].find(role => !own.includes(role));
   if (foreign !== undefined) throw serverError('request-invalid', `The publication changes the role ${foreign}.`);
+}
+
+/** Whether a publication was made for this submission; a job of another one finds the same version submitted again. */
+function carries(
+  { targets }: Pick<Publication, 'targets'>,
+  { product, channel, version, document }: Pick<ReleaseRow, 'product' | 'channel' | 'version' | 'document'>,
+): boolean {
+  const carried = targets.get(targetPaths.release(product, channel, version));
+  return carried !== undefined && Buffer.from(carried).toString('utf8') === document;
 }
 
 function view(row: ReleaseRow): ReleaseView {

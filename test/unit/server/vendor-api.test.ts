@@ -146,16 +146,23 @@ test('a release that carries another channel’s role is refused, and that chann
     const foreign = Buffer.from(JSON.stringify({ ...before, signatures: [] })).toString('base64');
     return post<T>(path, { ...(body as object), metadata: { ...metadata, 'cloud.edge': foreign } });
   };
-  const error = await rejectsWith('release-incomplete', () => service.publish('1.5.0', {}, api));
+  const error = await rejectsWith('request-invalid', () => service.publish('1.5.0', {}, api));
   assert.match(error.message, /changes the role cloud\.edge/);
   assert.deepEqual((await call('get', '/v1/roles/cloud.edge').expect(200)).body, before);
 });
 
 test('the same version submitted twice at once: one of them is published, and what is published can be opened', async () => {
   const { id } = await service.issue();
+  const together = atOnce(2);
+  const api = { ...service.api };
+  const post = api.post.bind(api);
+  api.post = async <T>(path: string, body: unknown) => {
+    if (path === '/v1/releases') await together();
+    return post<T>(path, body);
+  };
   const attempts = [
-    service.publish('3.0.0', { initrdBytes: 900_000 }),
-    service.publish('3.0.0', { initrdBytes: 901_000, directory: 'other' }),
+    service.publish('3.0.0', { initrdBytes: 900_000 }, api),
+    service.publish('3.0.0', { initrdBytes: 901_000, directory: 'other' }, api),
   ];
   const outcomes = await Promise.allSettled(attempts);
   const won = outcomes.filter(outcome => outcome.status === 'fulfilled').map(outcome => outcome.value.manifest);
@@ -188,3 +195,14 @@ test('the entitlement secret is in the license file and nowhere in what the serv
   const { text } = await call('get', '/v1/licenses').expect(200);
   assert.ok(!text.includes(file.entitlementSecret));
 });
+
+/** A gate that opens when so many stand before it. */
+function atOnce(count: number): () => Promise<void> {
+  const gate = Promise.withResolvers<void>();
+  let waiting = 0;
+  return () => {
+    waiting += 1;
+    if (waiting === count) gate.resolve();
+    return gate.promise;
+  };
+}

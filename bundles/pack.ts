@@ -3,7 +3,9 @@
 // Streaming: memory does not grow with the release, but for 44 bytes a chunk and the entries.
 import { createHash } from 'node:crypto';
 import { lstatSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { memberCuts } from './archives.ts';
 import { Bounded } from './bounded.ts';
 import { ChunkTable } from './chunk-table.ts';
 import { type DirectoryEntry, EntryList, encodeManifest, type LinkEntry, type Segment, table } from './manifest.ts';
@@ -12,13 +14,12 @@ import { LIMITS, type Sealed, sealIndex, sealManifest } from './seal.ts';
 import { type FoundEntry, type FoundFile, scanTree, type TreeOptions } from './tree.ts';
 import { type FileRange, type ScanResult, scanJob } from './workers/jobs.ts';
 import { type WorkerPool, workerPool } from './workers/pool.ts';
+import { type Slot, type SlotRack, sharedRacks } from './workers/slots.ts';
 
 /** A file is cut anew at every span: large files are hashed by several workers, and answers stay small. */
-const SPAN_BYTES = 16 * 1024 * 1024;
+const SPAN_BYTES = 8 * 1024 * 1024;
 /** Ranges given to a worker at once: enough to make asking cheap, few enough to keep all of them busy. */
-const BATCH = { bytes: 4 * 1024 * 1024, pieces: 512 } as const;
-/** A batch may be carried past its size by its last range. */
-const BATCH_ROOM = BATCH.bytes + SPAN_BYTES;
+const BATCH = { bytes: SPAN_BYTES, pieces: 512 } as const;
 /** Batches scanned ahead, and segments sealed at once, a worker: it never waits for the next one. */
 const AHEAD = 2;
 
@@ -81,9 +82,15 @@ export interface PackedRelease {
  * `xattr-tool-missing`, and what `put` throws
  */
 export async function packRelease(input: PackInput): Promise<PackedRelease> {
-  const pool = workerPool(input.threads);
+  const threads = input.threads ?? availableParallelism();
+  const { memory, racks } = sharedRacks([
+    { slots: AHEAD * threads + 1, slotBytes: BATCH.bytes },
+    { slots: AHEAD * threads + 2, slotBytes: LIMITS.segmentPlainBytes },
+  ]);
+  const [batches, plains] = racks as [SlotRack, SlotRack];
+  const pool = workerPool(threads, memory);
   try {
-    const packer = new Packer(input, pool);
+    const packer = new Packer(input, pool, batches, plains);
     const components = [];
     for (const component of input.components) {
       components.push({ name: component.name, rootfs: component.rootfs, entries: await packer.component(component) });
@@ -121,10 +128,10 @@ type Piece =
   | { readonly entry: DirectoryEntry | LinkEntry }
   | { readonly file: FoundFile; readonly range: FileRange | undefined; readonly last: boolean };
 
-/** A batch on its way through a worker, and the buffer that its content comes back in. */
+/** A batch on its way through a worker, and the memory that its content comes back in. */
 interface Scanning {
   readonly pieces: readonly Piece[];
-  readonly buffer: SharedArrayBuffer;
+  readonly slot: Slot;
   readonly scanned: Promise<ScanResult>;
 }
 
@@ -142,13 +149,15 @@ class Packer {
   /** Base segment to its number in this release. */
   readonly #reused = new Map<string, number>();
   readonly #sealing: Bounded;
-  #open: { readonly number: number; readonly plain: SharedArrayBuffer; bytes: number } | undefined;
-  readonly #plains = new BufferPool(LIMITS.segmentPlainBytes);
-  readonly #batches = new BufferPool(BATCH_ROOM);
+  readonly #batches: SlotRack;
+  readonly #plains: SlotRack;
+  #open: { readonly number: number; readonly plain: Slot; bytes: number } | undefined;
 
-  constructor(input: PackInput, pool: WorkerPool) {
+  constructor(input: PackInput, pool: WorkerPool, batches: SlotRack, plains: SlotRack) {
     this.#input = input;
     this.#pool = pool;
+    this.#batches = batches;
+    this.#plains = plains;
     this.#known = new KnownChunks(input.base);
     this.#sealing = new Bounded(AHEAD * pool.size);
   }
@@ -163,10 +172,10 @@ class Packer {
     const ahead: Scanning[] = [];
     for (const pieces of batches(scanTree(component.directory, component))) {
       const ranges = pieces.flatMap(piece => ('range' in piece && piece.range ? [piece.range] : []));
-      const buffer = this.#batches.take();
-      const scanned = this.#pool.run(scanJob(ranges, buffer));
+      const slot = this.#batches.take();
+      const scanned = this.#pool.run(scanJob(ranges, slot.at));
       scanned.catch(() => undefined); // awaited in its turn
-      ahead.push({ pieces, buffer, scanned });
+      ahead.push({ pieces, slot, scanned });
       if (ahead.length > AHEAD * this.#pool.size) await this.#takeOldest(ahead, entries);
     }
     while (ahead.length > 0) await this.#takeOldest(ahead, entries);
@@ -179,9 +188,8 @@ class Packer {
   }
 
   async #takeOldest(ahead: Scanning[], entries: EntryList): Promise<void> {
-    const { pieces, buffer, scanned } = ahead.shift() as Scanning;
+    const { pieces, slot, scanned } = ahead.shift() as Scanning;
     const { counts, lengths, digests } = await scanned;
-    const content = new Uint8Array(buffer);
     const latest = this.#input.latestMtime ?? Number.POSITIVE_INFINITY;
     let range = 0;
     let chunk = 0;
@@ -195,13 +203,13 @@ class Packer {
         const end = chunk + (counts[range++] as number);
         for (; chunk < end; chunk++) {
           const length = lengths[chunk] as number;
-          await this.#chunk(digests.subarray(chunk * 32, (chunk + 1) * 32), content.subarray(at, at + length));
+          await this.#chunk(digests.subarray(chunk * 32, (chunk + 1) * 32), slot.bytes.subarray(at, at + length));
           at += length;
         }
       }
       if (piece.last) this.#endFile(piece.file, Math.min(piece.file.mtime, latest), entries);
     }
-    this.#batches.give(buffer);
+    this.#batches.give(slot);
     this.#input.onProgress?.({ files: this.files, plainBytes: this.plainBytes });
   }
 
@@ -231,7 +239,7 @@ class Packer {
     this.#open ??= { number: this.#segments.push(undefined) - 1, plain: this.#plains.take(), bytes: 0 };
     const open = this.#open;
     this.chunks.add(digest, { segment: open.number, offset: open.bytes, length: content.length }, true);
-    new Uint8Array(open.plain).set(content, open.bytes);
+    open.plain.bytes.set(content, open.bytes);
     open.bytes += content.length;
     if (open.bytes >= LIMITS.segmentTargetBytes) await this.#close();
   }
@@ -250,7 +258,7 @@ class Packer {
     this.#open = undefined;
     await this.#sealing.start(async () => {
       const { productKey, put } = this.#input;
-      const job = { kind: 'seal' as const, productKey, plain, length: plainSize };
+      const job = { kind: 'seal' as const, productKey, at: plain.at, length: plainSize };
       const { name, key, bytes } = await this.#pool.run(job);
       this.#plains.give(plain);
       this.#segments[number] = { name, key: Buffer.from(key), sealedSize: bytes.length, plainSize };
@@ -265,12 +273,14 @@ function* batches(tree: Iterable<FoundEntry>): Generator<readonly Piece[]> {
   let pieces: Piece[] = [];
   let bytes = 0;
   for (const piece of piecesOf(tree)) {
+    const length = 'range' in piece ? (piece.range?.length ?? 0) : 0;
+    if (bytes + length > BATCH.bytes || pieces.length === BATCH.pieces) {
+      yield pieces;
+      pieces = [];
+      bytes = 0;
+    }
     pieces.push(piece);
-    bytes += 'range' in piece ? (piece.range?.length ?? 0) : 0;
-    if (bytes < BATCH.bytes && pieces.length < BATCH.pieces) continue;
-    yield pieces;
-    pieces = [];
-    bytes = 0;
+    bytes += length;
   }
   if (pieces.length > 0) yield pieces;
 }
@@ -285,27 +295,12 @@ function* piecesOf(tree: Iterable<FoundEntry>): Generator<Piece> {
 function* spansOf(file: FoundFile): Generator<Piece> {
   const { source: path, size, seen } = file;
   if (size === 0) yield { file, range: undefined, last: true };
-  for (let offset = 0; offset < size; offset += SPAN_BYTES) {
-    const length = Math.min(SPAN_BYTES, size - offset);
+  const cuts = [...memberCuts(path, size), size];
+  for (let offset = 0, next = 0; offset < size; ) {
+    while ((cuts[next] as number) <= offset) next++;
+    const length = Math.min(SPAN_BYTES, (cuts[next] as number) - offset);
     yield { file, range: { path, offset, length, seen }, last: offset + length === size };
-  }
-}
-
-/** Large buffers that are used again: allocating one costs more than filling it. */
-class BufferPool {
-  readonly #bytes: number;
-  readonly #free: SharedArrayBuffer[] = [];
-
-  constructor(bytes: number) {
-    this.#bytes = bytes;
-  }
-
-  take(): SharedArrayBuffer {
-    return this.#free.pop() ?? new SharedArrayBuffer(this.#bytes);
-  }
-
-  give(buffer: SharedArrayBuffer): void {
-    this.#free.push(buffer);
+    offset += length;
   }
 }
 

@@ -109,7 +109,7 @@ function seal(magic: Buffer, productKey: Uint8Array, plain: Uint8Array): Sealed 
 
 function compress(plain: Uint8Array): Buffer {
   return zstdCompressSync(plain, {
-    chunkSize: Math.max(plain.length, 1024),
+    chunkSize: Math.max(plain.length >> 1, 1024), // what compresses to half needs no second buffer
     params: { [constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL },
   });
 }

@@ -16,6 +16,7 @@ import {
   utimesSync,
 } from 'node:fs';
 import { mkdir, rename, rm, stat } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { RolloverError, signingError, syncDirectory } from '../signing/index.ts';
@@ -61,7 +62,7 @@ export async function unpackRelease(input: UnpackInput): Promise<void> {
     await mkdir(staging, { recursive: true, mode: 0o700 });
     const tree = new Tree(staging, plan, input.owners);
     tree.makeDirectories(manifest);
-    const pool = workerPool(input.threads);
+    const pool = workerPool(input.threads ?? availableParallelism());
     try {
       await writeSegments(input, plan, tree, pool, progress);
     } finally {

@@ -1,17 +1,17 @@
 // Bytes and text: the encodings and digests that every room shares. No policy here.
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { canonicalize } from '@tufjs/canonical-json';
 
 export type JsonValue = string | number | boolean | null | readonly JsonValue[] | { readonly [key: string]: JsonValue };
 
 /** Lower-case hexadecimal SHA-256 of `data`. */
 export function sha256Hex(data: Uint8Array | string): string {
-  return createHash('sha256').update(data).digest('hex');
+  return hash('sha256', data, 'hex');
 }
 
 /** SHA-256 of `data` as 32 bytes. */
 export function sha256(data: Uint8Array | string): Buffer {
-  return createHash('sha256').update(data).digest();
+  return hash('sha256', data, 'buffer');
 }
 
 /** OLPC canonical JSON, the form that TUF signs (TUF 1.0.31, section 4.2.1). Not RFC 8785. */

@@ -1,8 +1,8 @@
 // A blob store in a directory: `ab/abcdef…`, two levels, so that no folder grows past a few thousand names.
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { createReadStream, existsSync } from 'node:fs';
+import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { isSha256Hex, readFileIfAny, signingError } from '../../signing/index.ts';
@@ -46,8 +46,7 @@ export function filesystemStore(directory: string): BlobStore {
       const path = pathOf(digest);
       const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
       try {
-        const known = await readFileIfAny(path);
-        if (known && isIntact(digest, known)) return;
+        if (existsSync(path) && isIntact(digest, await readFile(path))) return;
         await makeFolder(dirname(path));
         await writeFile(temporary, bytes, { flag: 'wx' });
         await rename(temporary, path);

@@ -1,5 +1,5 @@
 // What can be asked of a worker, and what it answers. Plain data that crosses threads cheaply: numbers in typed arrays, large
-// buffers shared or moved instead of copied. A shared buffer belongs to the worker until it has answered.
+// buffers shared or moved instead of copied.
 import type { ErrorEntry } from '../../signing/index.ts';
 
 /** A part of a file on disk. `seen` says in which state the file has to be: any write to it changes that. */
@@ -23,8 +23,8 @@ export interface ScanJob {
   readonly lengths: Float64Array;
   /** Four numbers a range. */
   readonly seen: BigInt64Array;
-  /** Large enough for all ranges; filled with their content. */
-  readonly buffer: SharedArrayBuffer;
+  /** Where in the shared memory their content goes, one range after the other. */
+  readonly at: number;
 }
 
 export interface ScanResult {
@@ -36,11 +36,11 @@ export interface ScanResult {
   readonly digests: Uint8Array;
 }
 
-/** Seals the first `length` bytes of a buffer as one segment. */
+/** Seals `length` bytes of the shared memory as one segment. */
 export interface SealJob {
   readonly kind: 'seal';
   readonly productKey: Uint8Array;
-  readonly plain: SharedArrayBuffer;
+  readonly at: number;
   readonly length: number;
 }
 
@@ -97,8 +97,8 @@ export type Outcome =
   | { readonly ok: true; readonly value: unknown }
   | { readonly ok: false; readonly code?: string; readonly entry?: ErrorEntry; readonly message: string };
 
-/** A scan of these ranges, in a buffer that has room for them. */
-export function scanJob(ranges: readonly FileRange[], buffer: SharedArrayBuffer): ScanJob {
+/** A scan of these ranges into the shared memory. */
+export function scanJob(ranges: readonly FileRange[], at: number): ScanJob {
   return {
     kind: 'scan',
     paths: new Uint8Array(Buffer.concat(ranges.map(range => range.path))),
@@ -106,7 +106,7 @@ export function scanJob(ranges: readonly FileRange[], buffer: SharedArrayBuffer)
     offsets: Float64Array.from(ranges, range => range.offset),
     lengths: Float64Array.from(ranges, range => range.length),
     seen: BigInt64Array.from(ranges.flatMap(range => range.seen)),
-    buffer,
+    at,
   };
 }
 

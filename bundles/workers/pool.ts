@@ -1,6 +1,5 @@
 // Threads for the heavy work of bundles: hashing, compressing, sealing, opening, writing. Jobs are plain data; a worker does
 // one at a time, synchronously, which is twice as fast there as the asynchronous calls are here.
-import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { RolloverError } from '../../signing/index.ts';
 import { BUNDLE_ERRORS, bundleError } from '../errors.ts';
@@ -22,8 +21,8 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-/** A pool of `size` workers, all cores by default. The caller closes it. */
-export function workerPool(size = availableParallelism()): WorkerPool {
+/** A pool of `size` workers that share `memory`. The caller closes it. */
+export function workerPool(size: number, memory?: SharedArrayBuffer): WorkerPool {
   const queue: Waiting[] = [];
   const idle: Worker[] = [];
   const all: Worker[] = [];
@@ -45,7 +44,10 @@ export function workerPool(size = availableParallelism()): WorkerPool {
     next();
   };
   const start = () => {
-    const worker = new Worker(entry(), { resourceLimits: { maxYoungGenerationSizeMb: NURSERY_MB } });
+    const worker = new Worker(entry(), {
+      workerData: memory,
+      resourceLimits: { maxYoungGenerationSizeMb: NURSERY_MB },
+    });
     worker.on('message', (outcome: Outcome) => finish(worker, outcome));
     worker.on('error', error => fail(worker, error));
     all.push(worker);

@@ -7,17 +7,17 @@ import { bundleError } from '../errors.ts';
 import { sealSegment } from '../seal.ts';
 import type { DigestResult, ScanJob, ScanResult, SealJob, SealResult } from './jobs.ts';
 
-const READ_BYTES = 1024 * 1024;
+const READ_BYTES = 512 * 1024;
 const ZEROS = Buffer.alloc(CHUNK.maxBytes);
 const ZERO_DIGEST = sha256(ZEROS);
 
 /**
- * Reads all ranges into the job's buffer, and cuts and hashes them there: what is packed later is what was hashed.
+ * Reads all ranges into the shared memory, and cuts and hashes them there: what is packed later is what was hashed.
  *
  * @throws `entry-changed`, `directory-unreadable`
  */
-export function scanRanges(job: ScanJob): ScanResult {
-  const content = Buffer.from(job.buffer);
+export function scanRanges(job: ScanJob, memory: SharedArrayBuffer): ScanResult {
+  const content = Buffer.from(memory, job.at);
   const ranges = job.lengths.length;
   const counts = new Uint32Array(ranges);
   const lengths: number[] = [];
@@ -29,21 +29,23 @@ export function scanRanges(job: ScanJob): ScanResult {
     pathAt += path.length;
     const target = content.subarray(at, at + (job.lengths[range] as number));
     at += target.length;
-    readRange(path, job.offsets[range] as number, target, job.seen.subarray(range * 4, range * 4 + 4));
     const before = lengths.length;
-    for (let start = 0; start < target.length; ) {
-      const chunk = target.subarray(start, start + cut(target.subarray(start, start + CHUNK.maxBytes)));
+    for (const chunk of chunksOf(
+      path,
+      job.offsets[range] as number,
+      target,
+      job.seen.subarray(range * 4, range * 4 + 4),
+    )) {
       lengths.push(chunk.length);
       digests.push(isZeroBlock(chunk) ? ZERO_DIGEST : sha256(chunk));
-      start += chunk.length;
     }
     counts[range] = lengths.length - before;
   }
   return { counts, lengths: Uint32Array.from(lengths), digests: Buffer.concat(digests) };
 }
 
-export function sealPlain({ productKey, plain, length }: SealJob): SealResult {
-  return sealSegment(productKey, Buffer.from(plain, 0, length));
+export function sealPlain({ productKey, at, length }: SealJob, memory: SharedArrayBuffer): SealResult {
+  return sealSegment(productKey, Buffer.from(memory, at, length));
 }
 
 export function digestFile(path: Uint8Array): DigestResult {
@@ -62,15 +64,25 @@ export function digestFile(path: Uint8Array): DigestResult {
   }
 }
 
-/** Looks at the file before and after, so that what was read is one state of it: the one that the tree was read in. */
-function readRange(path: Buffer, offset: number, target: Buffer, seen: BigInt64Array): void {
+/**
+ * Reads a range into `target` and yields its chunks as they come, while they are warm in the processor's cache. Looks at the
+ * file before and after, so that what was read is one state of it: the one that the tree was read in.
+ */
+function* chunksOf(path: Buffer, offset: number, target: Buffer, seen: BigInt64Array): Generator<Buffer> {
   const fd = open(path);
   try {
     requireState(fd, seen, path);
+    let cutTo = 0;
     for (let done = 0; done < target.length; ) {
-      const read = readSync(fd, target, done, target.length - done, offset + done);
+      const read = readSync(fd, target, done, Math.min(READ_BYTES, target.length - done), offset + done);
       if (read === 0) throw bundleError('entry-changed', `${path} became shorter while it was packed.`);
       done += read;
+      const cuttable = done === target.length ? done : done - CHUNK.maxBytes;
+      while (cutTo < cuttable) {
+        const chunk = target.subarray(cutTo, cutTo + cut(target.subarray(cutTo, done)));
+        cutTo += chunk.length;
+        yield chunk;
+      }
     }
     requireState(fd, seen, path);
   } finally {

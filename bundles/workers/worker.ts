@@ -1,9 +1,12 @@
 // A worker thread: takes a job, does it synchronously, answers. What each job does is in `read.ts` and `write.ts`.
-import { parentPort } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
 import { RolloverError } from '../../signing/index.ts';
 import type { Job, Outcome, SealResult } from './jobs.ts';
 import { digestFile, scanRanges, sealPlain } from './read.ts';
 import { writePieces } from './write.ts';
+
+/** What this pool's threads share; see `slots.ts`. */
+const memory = workerData as SharedArrayBuffer;
 
 parentPort?.on('message', (job: Job) => {
   const outcome = attempt(job);
@@ -23,9 +26,9 @@ function attempt(job: Job): Outcome {
 function carryOut(job: Job): unknown {
   switch (job.kind) {
     case 'scan':
-      return scanRanges(job);
+      return scanRanges(job, memory);
     case 'seal':
-      return sealPlain(job);
+      return sealPlain(job, memory);
     case 'digest':
       return digestFile(job.path);
     case 'write':

@@ -85,13 +85,6 @@ const SERVICES = [
   'bind9-libs',
   'postgresql-15',
   'redis-server',
-  'openjdk-17-jre-headless',
-  'libicu72',
-  'libllvm14',
-  'linux-headers-6.1-common',
-  'git',
-  'vim-runtime',
-  'golang-1.19-src',
 ];
 
 export interface Dataset {
@@ -117,7 +110,7 @@ export function makeDataset(directory: string, say: (line: string) => void): Dat
       mkdirSync(root, { recursive: true });
       for (const deb of readdirSync(debs)) execFileSync('dpkg', ['-x', join(debs, deb), root]);
     }
-    addInitrd(join(building, 'microos'));
+    addInitrd(building);
     renameSync(building, dataset[which]);
   }
   rmSync(join(directory, 'debs'), { recursive: true });
@@ -155,18 +148,20 @@ function olderThan(a: string, b: string): boolean {
   return spawnSync('dpkg', ['--compare-versions', a, 'lt', b]).status === 0;
 }
 
-/** An initrd as a Micro-OS has it: the root file system as one cpio archive, not compressed (the bundle compresses). */
-function addInitrd(microos: string): void {
-  const list = execFileSync('find', ['.', '-not', '-path', './boot/*', '-print0'], {
-    cwd: microos,
-    maxBuffer: 1 << 28,
-  });
-  const sorted = Buffer.from(list.toString('latin1').split('\0').sort().join('\0'), 'latin1');
-  const archive = execFileSync('cpio', ['--null', '--create', '--format=newc', '--quiet', '--reproducible'], {
-    cwd: microos,
-    input: sorted.subarray(1),
-    maxBuffer: 1 << 30,
-  });
-  mkdirSync(join(microos, 'boot'), { recursive: true });
-  writeFileSync(join(microos, 'boot', 'initrd.img'), archive);
+/**
+ * The initrd that a storage node boots: the root file systems of Micro-OS and Ceph, one cpio archive after the other, not
+ * compressed (the bundle compresses).
+ */
+function addInitrd(trees: string): void {
+  const archives = ['microos', 'ceph'].map(tree => cpio(join(trees, tree)));
+  mkdirSync(join(trees, 'microos', 'boot'), { recursive: true });
+  writeFileSync(join(trees, 'microos', 'boot', 'initrd.img'), Buffer.concat(archives));
+}
+
+function cpio(directory: string): Buffer {
+  const maxBuffer = 1 << 30;
+  const list = execFileSync('find', ['.', '-not', '-path', './boot/*', '-print0'], { cwd: directory, maxBuffer });
+  const sorted = Buffer.from(list.toString('latin1').split('\0').filter(Boolean).sort().join('\0'), 'latin1');
+  const options = ['--null', '--create', '--format=newc', '--quiet', '--reproducible'];
+  return execFileSync('cpio', options, { cwd: directory, input: sorted, maxBuffer });
 }

@@ -4,6 +4,7 @@ import { createCipheriv, createDecipheriv, createHmac } from 'node:crypto';
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { sha256, sha256Hex } from '../signing/index.ts';
 import { bundleError } from './errors.ts';
+import { giveBack } from './workers/memory.ts';
 
 const SEGMENT_MAGIC = Buffer.from('RLVRSEG1');
 const MANIFEST_MAGIC = Buffer.from('RLVRMAN1');
@@ -104,6 +105,7 @@ function seal(magic: Buffer, productKey: Uint8Array, plain: Uint8Array): Sealed 
   const packed = compress(plain);
   const key = createHmac('sha256', productKey).update(magic).update(sha256(packed)).digest();
   const bytes = encrypt(magic, key, packed, plain.length);
+  giveBack(packed);
   return { name: sha256Hex(bytes), key, bytes };
 }
 
@@ -120,7 +122,11 @@ function encrypt(magic: Buffer, key: Uint8Array, packed: Uint8Array, plainSize: 
   magic.copy(head);
   head.writeUInt32BE(plainSize, MAGIC_BYTES);
   const cipher = createCipheriv('aes-256-gcm', key, NONCE).setAAD(head);
-  return Buffer.concat([head, cipher.update(packed), cipher.final(), cipher.getAuthTag()]);
+  const body = cipher.update(packed); // all of it: GCM holds nothing back
+  cipher.final();
+  const sealed = Buffer.concat([head, body, cipher.getAuthTag()]);
+  giveBack(body);
+  return sealed;
 }
 
 /** Nothing is decompressed before the tag has been checked, and never more than was promised. */
@@ -133,8 +139,11 @@ function open(magic: Buffer, key: Uint8Array, bytes: Uint8Array, most: number): 
   const body = buffer.subarray(head.length, buffer.length - TAG_BYTES);
   const decipher = createDecipheriv('aes-256-gcm', key, NONCE, { authTagLength: TAG_BYTES });
   decipher.setAAD(head).setAuthTag(buffer.subarray(buffer.length - TAG_BYTES));
-  const packed = Buffer.concat([decipher.update(body), decipher.final()]);
-  const plain = zstdDecompressSync(packed, { maxOutputLength: Math.max(plainSize, 1) });
+  const packed = decipher.update(body); // all of it: GCM holds nothing back
+  decipher.final();
+  const chunkSize = Math.max(plainSize + 1, 1024); // one buffer holds it all
+  const plain = zstdDecompressSync(packed, { chunkSize, maxOutputLength: Math.max(plainSize, 1) });
+  giveBack(packed);
   if (plain.length !== plainSize) throw new Error('shorter than promised');
   return plain;
 }

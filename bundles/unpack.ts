@@ -112,7 +112,7 @@ async function writeSegments(
     await underWay.start(async () => {
       const writes = plan.writesOf(segment, file => tree.pathOf(file), input.owners);
       if (writes.length > 0) {
-        const sealed = new Uint8Array(await input.segments.read(name));
+        const sealed = ownBytes(await input.segments.read(name));
         await pool.run({ kind: 'write', name, key, plainSize, sealed, writes });
       }
       progress.done(segment);
@@ -121,6 +121,14 @@ async function writeSegments(
     });
   }
   await underWay.drain();
+}
+
+/** Bytes that can be moved to a worker: all of a buffer, and no other's. */
+function ownBytes(bytes: Buffer): Uint8Array<ArrayBuffer> {
+  const { buffer, byteLength } = bytes;
+  return buffer instanceof ArrayBuffer && buffer.byteLength === byteLength
+    ? new Uint8Array(buffer)
+    : new Uint8Array(bytes);
 }
 
 /** The staging folder. Small system calls one after the other, so they are synchronous. */

@@ -4,6 +4,7 @@ import { closeSync, constants, fchmodSync, fchownSync, ftruncateSync, futimesSyn
 import { signingError } from '../../signing/index.ts';
 import { openSegment } from '../seal.ts';
 import type { FileWrite, WriteJob } from './jobs.ts';
+import { giveBack } from './memory.ts';
 
 /** Created for its owner alone; modes are set when the content is whole. Links are never followed. */
 const FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW;
@@ -11,6 +12,7 @@ const FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW;
 /** @throws `segment-corrupt`, `disk-write` */
 export function writePieces({ name, key, sealed, plainSize, writes }: WriteJob): undefined {
   const plain = openSegment(name, key, sealed, plainSize);
+  giveBack(sealed);
   for (const write of writes) {
     try {
       writeFile(plain, write);
@@ -19,6 +21,7 @@ export function writePieces({ name, key, sealed, plainSize, writes }: WriteJob):
       throw signingError('disk-write', `Cannot write ${Buffer.from(write.path)}: ${code}.`);
     }
   }
+  giveBack(plain);
   return undefined;
 }
 

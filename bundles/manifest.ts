@@ -18,6 +18,7 @@ const MOST = {
   segments: 4_000_000,
   chunks: 16_000_000,
   xattrs: 64,
+  xattrBytes: 65_536,
 } as const;
 
 /** An extended attribute, as `getxattr(2)` gives it. */
@@ -166,6 +167,8 @@ function decode(bytes: Buffer): Manifest {
   const headLength = reader.u32();
   if (headLength > MOST.headBytes) throw new Error('its head is too long');
   const head = headSchema.parse(JSON.parse(reader.raw(headLength).toString('utf8')));
+  if (new Set(head.components.map(c => c.name)).size < head.components.length)
+    throw new Error('a component comes twice');
   const segments = segmentTable(reader.raw(head.segments * SEGMENT_RECORD));
   const chunks = chunkTable(reader.raw(head.chunks * CHUNK_RECORD));
   requireChunksInside(segments, chunks);
@@ -233,10 +236,14 @@ function decodeEntry(reader: ByteReader, firstChunk: number): Entry {
 function decodeXattrs(reader: ByteReader): readonly Xattr[] {
   const count = reader.u16();
   if (count === 0 || count > MOST.xattrs) throw new Error('an entry has an odd number of attributes');
-  return Array.from({ length: count }, () => {
+  const xattrs = Array.from({ length: count }, () => {
     const name = reader.raw(reader.u8()).toString('utf8');
-    return { name, value: reader.raw(reader.u32()) };
+    const size = reader.u32();
+    if (name === '' || name.includes('\0') || size > MOST.xattrBytes) throw new Error('an attribute is out of bounds');
+    return { name, value: reader.raw(size) };
   });
+  if (new Set(xattrs.map(xattr => xattr.name)).size < count) throw new Error('an attribute comes twice');
+  return xattrs;
 }
 
 /** The chunks of a file add up to its size: what is written is bounded by what was declared. Returns the next free chunk. */

@@ -40,13 +40,13 @@ export function sealSegment(productKey: Uint8Array, plain: Uint8Array): Sealed {
 /**
  * Opens a segment.
  *
- * @param plainSize what the manifest says; more is never decompressed
+ * @param plainSize what the manifest says
  * @throws `segment-corrupt`
  */
 export function openSegment(name: string, key: Uint8Array, bytes: Uint8Array, plainSize: number): Buffer {
   try {
     if (sha256Hex(bytes) !== name) throw new Error('digest');
-    return open(SEGMENT_MAGIC, key, bytes, Math.min(plainSize, LIMITS.segmentPlainBytes));
+    return open(SEGMENT_MAGIC, key, bytes, size => size === plainSize && size <= LIMITS.segmentPlainBytes);
   } catch (cause) {
     throw bundleError('segment-corrupt', `Segment ${name} is not the one that was signed.`, { cause });
   }
@@ -65,7 +65,7 @@ export function sealManifest(productKey: Uint8Array, plain: Uint8Array): Sealed 
 export function openSealedManifest(name: string, contentKey: Uint8Array, bytes: Uint8Array): Buffer {
   try {
     if (sha256Hex(bytes) !== name) throw new Error('digest');
-    return open(MANIFEST_MAGIC, contentKey, bytes, LIMITS.manifestPlainBytes);
+    return open(MANIFEST_MAGIC, contentKey, bytes, size => size <= LIMITS.manifestPlainBytes);
   } catch (cause) {
     throw bundleError('manifest-corrupt', `Manifest ${name} is not the one that was signed.`, { cause });
   }
@@ -91,7 +91,7 @@ export function sealIndex(
 export function openSealedIndex(name: string, contentKey: Uint8Array, bytes: Uint8Array): Buffer {
   try {
     if (sha256Hex(bytes) !== name) throw new Error('digest');
-    return open(INDEX_MAGIC, indexKey(contentKey), bytes, LIMITS.manifestPlainBytes);
+    return open(INDEX_MAGIC, indexKey(contentKey), bytes, size => size <= LIMITS.manifestPlainBytes);
   } catch (cause) {
     throw bundleError('manifest-corrupt', `The chunk index ${name} is damaged.`, { cause });
   }
@@ -130,20 +130,38 @@ function encrypt(magic: Buffer, key: Uint8Array, packed: Uint8Array, plainSize: 
 }
 
 /** Nothing is decompressed before the tag has been checked, and never more than was promised. */
-function open(magic: Buffer, key: Uint8Array, bytes: Uint8Array, most: number): Buffer {
+function open(magic: Buffer, key: Uint8Array, bytes: Uint8Array, accepts: (plainSize: number) => boolean): Buffer {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const head = buffer.subarray(0, MAGIC_BYTES + SIZE_BYTES);
   if (buffer.length < head.length + TAG_BYTES || !head.subarray(0, MAGIC_BYTES).equals(magic)) throw new Error('head');
   const plainSize = head.readUInt32BE(MAGIC_BYTES);
-  if (plainSize > most) throw new Error('larger than promised');
+  if (!accepts(plainSize)) throw new Error('another size than promised');
   const body = buffer.subarray(head.length, buffer.length - TAG_BYTES);
   const decipher = createDecipheriv('aes-256-gcm', key, NONCE, { authTagLength: TAG_BYTES });
   decipher.setAAD(head).setAuthTag(buffer.subarray(buffer.length - TAG_BYTES));
   const packed = decipher.update(body); // all of it: GCM holds nothing back
   decipher.final();
-  const chunkSize = Math.max(plainSize + 1, 1024); // one buffer holds it all
-  const plain = zstdDecompressSync(packed, { chunkSize, maxOutputLength: Math.max(plainSize, 1) });
+  const plain = decompress(packed, plainSize);
   giveBack(packed);
-  if (plain.length !== plainSize) throw new Error('shorter than promised');
   return plain;
+}
+
+/** One frame, all of the input, and exactly what was promised. */
+function decompress(packed: Uint8Array, plainSize: number): Buffer {
+  const chunkSize = Math.max(plainSize + 1, 1024); // one buffer holds it all
+  const maxOutputLength = Math.max(plainSize, 1);
+  const { buffer, engine } = zstdDecompressSync(packed, {
+    chunkSize,
+    maxOutputLength,
+    info: true,
+  }) as unknown as Inflated;
+  if (engine.bytesWritten !== packed.length) throw new Error('something follows the frame');
+  if (buffer.length !== plainSize) throw new Error('shorter than promised');
+  return buffer;
+}
+
+/** What `info: true` makes of the answer; `bytesWritten` counts the input that was used. */
+interface Inflated {
+  readonly buffer: Buffer;
+  readonly engine: { readonly bytesWritten: number };
 }

@@ -133,6 +133,7 @@ function* checkedEntries(component: ManifestComponent): Generator<DirectoryEntry
       parts.some(part => part === '' || part === '.' || part === '..' || part.includes('\0')) ||
       kinds.has(path) ||
       kinds.get(parent) !== 'directory' ||
+      (entry.type === 'symlink' && (entry.target.length === 0 || entry.target.includes(0))) ||
       (entry.type === 'hardlink' && kinds.get(entry.target.toString('latin1')) !== 'file');
     if (unsafe) throw unsafePath(component, path);
     kinds.set(path, entry.type);

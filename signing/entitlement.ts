@@ -71,10 +71,11 @@ export async function wrapContentKey(
 /**
  * Opens a wrap with the entitlement secret.
  *
- * @throws `wrap-unopenable` when it was made for another license or release, or was altered
+ * @throws `wrap-unopenable` when it is none, was made for another license or release, or was altered
  */
 export async function unwrapContentKey(secret: Uint8Array, wrap: Wrap, binding: WrapBinding): Promise<Buffer> {
   try {
+    wrapSchema.parse(wrap);
     if (wrap.license !== binding.license || wrap.release !== binding.release) throw new Error('made for another one');
     const encapsulated = fromBase64url(wrap.encapsulated);
     const suite = await cipherSuite();

@@ -60,10 +60,12 @@ function segments(): void {
   write('segment-bad-name', bad('the object is another one than its name says', { name: sha256Hex('another') }));
   write('segment-bad-key', bad('the key is another one', { key: hex(sha256('another')) }));
   write('segment-bad-magic', renamed('the magic is that of nothing', flipped(bytes, 0)));
-  write(
-    'segment-bad-plain-size-in-head',
-    renamed('the head is authenticated: its size was changed', flipped(bytes, 11)),
-  );
+  const smaller = Buffer.from(bytes);
+  smaller.writeUInt32BE(plain.length - 1, 8);
+  write('segment-bad-plain-size-in-head', {
+    ...renamed('the head is authenticated: its size was changed, and the manifest with it', smaller),
+    plainSize: plain.length - 1,
+  } as Vector);
   write('segment-bad-ciphertext', renamed('one bit of the ciphertext was changed', flipped(bytes, 20)));
   write('segment-bad-tag', renamed('one bit of the tag was changed', flipped(bytes, bytes.length - 1)));
   write('segment-bad-cut', renamed('the last byte is missing', bytes.subarray(0, -1)));
@@ -72,6 +74,10 @@ function segments(): void {
   write(
     'segment-bad-promise',
     bad('the manifest promised less than the object holds', { plainSize: plain.length - 1 }),
+  );
+  write(
+    'segment-bad-promise-more',
+    bad('the manifest promised more than the object holds', { plainSize: plain.length + 1 }),
   );
   const manifest = sealManifest(PRODUCT_KEY, plain);
   const swapped = { name: manifest.name, key: hex(manifest.key), object: base64(manifest.bytes) };
@@ -334,6 +340,33 @@ function manifests(): void {
   };
   const head = JSON.parse(plain.toString('utf8', 12, 12 + plain.readUInt32BE(8)));
   bad('manifest-bad-head-field', 'a field in the head that this version does not know', headless({ ...head, more: 1 }));
+  const named = (...names: string[]) => ({
+    ...head,
+    components: names.map((name, n) => ({ name, rootfs: false, entries: n === 0 ? 6 : 0 })),
+  });
+  bad('manifest-bad-component-twice', 'two components of one name', headless(named('services', 'services')));
+  bad('manifest-bad-component-name', 'a component that is named like the folder above', headless(named('..')));
+  const withXattrs = (...xattrs: readonly { name: string; value: Buffer }[]) =>
+    sample((parts, entries) => {
+      const at = { mode: 0o755, uid: 0, gid: 0, mtime: 0, path: Buffer.from('x') };
+      entries.add({ ...at, type: 'directory', xattrs });
+      return parts;
+    });
+  const value = Buffer.from('v');
+  bad('manifest-bad-xattr-empty', 'an attribute without a name', withXattrs({ name: '', value }));
+  bad('manifest-bad-xattr-nul', 'an attribute with a NUL in its name', withXattrs({ name: 'user.a\0b', value }));
+  bad(
+    'manifest-bad-xattr-twice',
+    'an attribute that comes twice',
+    withXattrs({ name: 'user.a', value }, { name: 'user.a', value }),
+  );
+  bad(
+    'manifest-bad-xattr-large',
+    'an attribute of more than 64 KiB',
+    withXattrs({ name: 'user.a', value: Buffer.alloc(65_537) }),
+  );
+  const many = Array.from({ length: 65 }, (_, n) => ({ name: `user.${n}`, value }));
+  bad('manifest-bad-xattr-many', 'an entry with 65 attributes', withXattrs(...many));
   bad('manifest-bad-head-count', 'more segments are announced than there are', headless({ ...head, segments: 3 }));
 
   const added = (...paths: readonly (readonly ['file' | 'directory' | 'symlink' | 'hardlink', string, string?])[]) =>
@@ -368,6 +401,43 @@ function manifests(): void {
     added(['symlink', 'l', 'm'], ['symlink', 'm', 'l']),
   );
   unsafe('path-bad-hardlink', 'a hard link to a file that is not there', added(['hardlink', 'l', 'nowhere']));
+  unsafe('path-bad-hardlink-directory', 'a hard link to a directory', added(['hardlink', 'l', 'bin']));
+  unsafe('path-bad-hardlink-symlink', 'a hard link to a symbolic link', added(['hardlink', 'l', 'bin/tool3']));
+  unsafe(
+    'path-bad-hardlink-later',
+    'a hard link to a file that comes later',
+    added(['hardlink', 'l', 'z'], ['file', 'z']),
+  );
+  unsafe('path-bad-empty-step', 'a path with nothing between two slashes', added(['file', 'bin//x']));
+  unsafe('path-bad-trailing-slash', 'a path that ends with a slash', added(['directory', 'x/']));
+  unsafe('path-bad-empty', 'an empty path', added(['directory', '']));
+  unsafe('path-bad-link-empty', 'a symbolic link to nothing', added(['symlink', 'l', '']));
+  unsafe('path-bad-link-nul', 'a symbolic link with a NUL', added(['symlink', 'l', 'x\0y']));
+  unsafe(
+    'path-bad-link-back-in',
+    'a symbolic link that leaves and comes back',
+    added(['symlink', 'l', '../services/bin']),
+  );
+  unsafe(
+    'path-bad-link-absolute-through-link',
+    'an absolute target of a link that another one leads through',
+    added(['symlink', 'l', 'm/x'], ['symlink', 'm', '/etc']),
+  );
+  const chain = (links: number) =>
+    added(...Array.from({ length: links }, (_, n) => ['symlink', `l${n}`, n === 0 ? 'bin' : `l${n - 1}`] as const));
+  unsafe('path-bad-link-hops', 'a symbolic link that leads through 41 others', chain(42));
+  const hops = sealManifest(PRODUCT_KEY, chain(41));
+  const long = { operation: 'open-manifest', name: hops.name, key: hex(hops.key), object: base64(hops.bytes) } as const;
+  const common = { mode: 0o644, uid: 0, gid: 0, mtime: 0 };
+  const links = Array.from({ length: 41 }, (_, n) => ({
+    type: 'symlink',
+    path: base64(Buffer.from(`l${n}`)),
+    ...common,
+    target: base64(Buffer.from(n === 0 ? 'bin' : `l${n - 1}`)),
+  }));
+  const [services] = SAMPLE.components;
+  const longer = { ...SAMPLE, components: [{ ...services, entries: [...(services?.entries ?? []), ...links] }] };
+  write('path-good-link-hops', { what: 'a symbolic link that leads through 40 others', ...long, manifest: longer });
 }
 
 function indexes(): void {
@@ -440,30 +510,41 @@ async function wraps(): Promise<void> {
   bad('wrap-bad-ciphertext', 'one character of the ciphertext was changed', {
     wrap: { ...wrap, ciphertext: last(wrap.ciphertext) },
   });
+  bad('wrap-bad-suite', 'a suite that this version does not know', { wrap: { ...wrap, suite: 'none' } });
+  bad('wrap-bad-field', 'a field that this version does not know', { wrap: { ...wrap, more: '' } });
   bad('wrap-bad-encapsulated', 'the encapsulated key is not canonical base64url', {
     wrap: { ...wrap, encapsulated: last(wrap.encapsulated) },
   });
 }
 
-/** A frame that is larger than it says: what a packer that lies would make. */
-function bomb(): void {
+/** What a packer that lies would make: frames that are not what the authenticated head says. */
+function lies(): void {
   const plain = Buffer.alloc(1000, 'x');
   const frame = zstdCompressSync(plain);
-  const key = createHmac('sha256', PRODUCT_KEY).update('RLVRSEG1').update(sha256(frame)).digest();
-  const head = Buffer.alloc(12);
-  head.write('RLVRSEG1');
-  head.writeUInt32BE(10, 8);
-  const cipher = createCipheriv('aes-256-gcm', key, Buffer.alloc(12)).setAAD(head);
-  const object = Buffer.concat([head, cipher.update(frame), cipher.final(), cipher.getAuthTag()]);
-  write('segment-bad-bomb', {
-    what: 'the frame holds more than the authenticated size: a packer that lies',
-    operation: 'open-segment',
-    name: sha256Hex(object),
-    key: hex(key),
-    plainSize: 10,
-    object: base64(object),
-    error: 'segment-corrupt',
-  });
+  const skippable = Buffer.from('502a4d180400000061626364', 'hex');
+  const lie = (file: string, what: string, packed: Buffer, plainSize: number) => {
+    const key = createHmac('sha256', PRODUCT_KEY).update('RLVRSEG1').update(sha256(packed)).digest();
+    const head = Buffer.alloc(12);
+    head.write('RLVRSEG1');
+    head.writeUInt32BE(plainSize, 8);
+    const cipher = createCipheriv('aes-256-gcm', key, Buffer.alloc(12)).setAAD(head);
+    const object = Buffer.concat([head, cipher.update(packed), cipher.final(), cipher.getAuthTag()]);
+    write(file, {
+      what,
+      operation: 'open-segment',
+      name: sha256Hex(object),
+      key: hex(key),
+      plainSize,
+      object: base64(object),
+      error: 'segment-corrupt',
+    });
+  };
+  lie('segment-bad-bomb', 'the frame holds more than the authenticated size', frame, 10);
+  lie('segment-bad-short-frame', 'the frame holds less than the authenticated size', frame, 1001);
+  lie('segment-bad-trailing', 'bytes follow the frame', Buffer.concat([frame, Buffer.from('zz')]), 1000);
+  lie('segment-bad-two-frames', 'a second frame follows the first', Buffer.concat([frame, frame]), 1000);
+  lie('segment-bad-skippable', 'a skippable frame comes first', Buffer.concat([skippable, frame]), 1000);
+  lie('segment-bad-cut-frame', 'the end of the frame is missing', frame.subarray(0, -2), 1000);
 }
 
 mkdirSync(DIRECTORY, { recursive: true });
@@ -471,5 +552,5 @@ segments();
 manifests();
 indexes();
 cuts();
-bomb();
+lies();
 await wraps();

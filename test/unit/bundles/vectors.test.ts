@@ -8,7 +8,7 @@ import { cut } from '../../../bundles/chunker.ts';
 import { decodeManifest, type Entry, type Manifest } from '../../../bundles/manifest.ts';
 import { openSealedIndex, openSealedManifest, openSegment } from '../../../bundles/seal.ts';
 import { unpackPlan } from '../../../bundles/unpack-plan.ts';
-import { entitlementPublicKey, pskOf, unwrapContentKey, wrapSchema } from '../../../signing/index.ts';
+import { entitlementPublicKey, pskOf, unwrapContentKey, type Wrap } from '../../../signing/index.ts';
 import { rejectsWith } from '../../support/errors.ts';
 import { fixedBytes } from '../../support/release-tree.ts';
 import type { Vector } from '../../support/vectors.ts';
@@ -62,7 +62,7 @@ async function carryOut(vector: Vector): Promise<void> {
     }
     case 'unwrap': {
       const { secret, license, release, wrap, contentKey } = vector;
-      const opened = await unwrapContentKey(Buffer.from(secret, 'hex'), wrapSchema.parse(wrap), { license, release });
+      const opened = await unwrapContentKey(Buffer.from(secret, 'hex'), wrap as Wrap, { license, release });
       assert.equal(opened.toString('hex'), contentKey);
     }
   }

@@ -10,9 +10,11 @@ export * from './io/trust-store.ts';
 export * from './keys.ts';
 export * from './license.ts';
 export { LIMITS, parseMetadata, type TargetMeta, type TopRole } from './metadata.ts';
+export * from './policy.ts';
 export * from './refresh.ts';
 export * from './repository.ts';
 export * from './sealed-secret.ts';
+export * from './strict-json.ts';
 export {
   requireTarget,
   type TrustedFiles,

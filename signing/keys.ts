@@ -1,6 +1,7 @@
-// Signing keys: making them, naming them, using them. The table ALGORITHMS is the only place that knows a scheme.
+// Signing keys: making them, naming them, using them. What an algorithm is stands in `algorithms.ts`.
 // Where private keys are kept is the caller's business (`io/key-files.ts`).
-import { createPublicKey, generateKeyPairSync, type KeyObject, sign, verify } from 'node:crypto';
+import { createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { ALGORITHMS, type Algorithm, type AlgorithmClass } from './algorithms.ts';
 import { canonicalJson, sha256Hex } from './encoding.ts';
 
 /** A public key as TUF writes it (TUF 1.0.31, section 4.2). */
@@ -17,59 +18,66 @@ export interface Signer {
   sign(bytes: Uint8Array): Promise<Uint8Array>;
 }
 
-interface Algorithm {
-  /** Reads TUF's `keyval.public`; throws on anything malformed. */
-  importKey(key: PublicKey): KeyObject;
-}
-
-/** DER prefix of an Ed25519 SubjectPublicKeyInfo (RFC 8410); the 32 key bytes follow it. */
-const ED25519_SPKI_PREFIX = Buffer.from('302a300506032b6570032100', 'hex');
-
-const ALGORITHMS: ReadonlyMap<string, Algorithm> = new Map([
-  [
-    'ed25519',
-    {
-      importKey(key: PublicKey) {
-        if (!/^[0-9a-f]{64}$/.test(key.keyval.public)) throw new TypeError('an Ed25519 key is 32 bytes of hex');
-        const der = Buffer.concat([ED25519_SPKI_PREFIX, Buffer.from(key.keyval.public, 'hex')]);
-        return createPublicKey({ key: der, format: 'der', type: 'spki' });
-      },
-    },
-  ],
-]);
+/** What new keys are made with: one of each class, so that neither a quantum computer nor a flaw in the new one is enough. */
+export type NewKeyScheme = 'ed25519' | 'ml-dsa-65/1';
 
 /** TUF key id: SHA-256 of the canonical JSON of the key (section 4.2.2). */
 export function keyIdOf(key: PublicKey): string {
   return sha256Hex(canonicalJson(key));
 }
 
+/** The class of a key's algorithm; undefined for a scheme that is not known, or not of that key type. */
+export function classOf(key: PublicKey): AlgorithmClass | undefined {
+  return algorithmOf(key)?.class;
+}
+
 /** True when `signature` is `key`'s over `bytes`. Unknown schemes and malformed keys are false, never an exception. */
 export function verifySignature(key: PublicKey, bytes: Uint8Array, signature: Uint8Array): boolean {
-  const algorithm = key.keytype === key.scheme ? ALGORITHMS.get(key.scheme) : undefined;
+  const algorithm = algorithmOf(key);
   if (!algorithm) return false;
   try {
-    return verify(null, bytes, algorithm.importKey(key), signature);
+    return algorithm.verify(algorithm.importKey(key.keyval.public), bytes, signature);
   } catch {
     return false;
   }
 }
 
-/** The TUF form of an Ed25519 key. Private or public halves both do. */
+/** The TUF form of a key. Private or public halves both do. @throws TypeError for a kind of key that no scheme is for */
 export function publicKeyOf(key: KeyObject): PublicKey {
   const publicHalf = key.type === 'private' ? createPublicKey(key) : key;
-  if (publicHalf.asymmetricKeyType !== 'ed25519') throw new TypeError(`not an Ed25519 key: ${key.asymmetricKeyType}`);
-  const der = publicHalf.export({ format: 'der', type: 'spki' });
-  const raw = der.subarray(ED25519_SPKI_PREFIX.length).toString('hex');
-  return { keytype: 'ed25519', scheme: 'ed25519', keyval: { public: raw } };
+  for (const [scheme, algorithm] of ALGORITHMS) {
+    if (algorithm.nodeType !== (publicHalf.asymmetricKeyType as string)) continue;
+    const text = algorithm.exportKey(publicHalf);
+    if (!reads(algorithm, text)) continue; // another curve
+    return { keytype: algorithm.keytypes[0] as string, scheme, keyval: { public: text } };
+  }
+  throw new TypeError(`no signature scheme for a key of the kind ${publicHalf.asymmetricKeyType}`);
 }
 
-/** A new Ed25519 private key. */
-export function generateSigningKey(): KeyObject {
+/** A new private key. */
+export function generateSigningKey(scheme: NewKeyScheme = 'ed25519'): KeyObject {
+  // The types of Node do not know ML-DSA yet.
+  if (scheme === 'ml-dsa-65/1') return generateKeyPairSync('ml-dsa-65' as 'ed25519').privateKey;
   return generateKeyPairSync('ed25519').privateKey;
 }
 
 /** A signer that holds its private key in memory. */
 export function signerOf(privateKey: KeyObject): Signer {
   const key = publicKeyOf(privateKey);
-  return { key, keyId: keyIdOf(key), sign: async bytes => sign(null, bytes, privateKey) };
+  const algorithm = algorithmOf(key) as Algorithm;
+  return { key, keyId: keyIdOf(key), sign: async bytes => algorithm.sign(privateKey, bytes) };
+}
+
+function algorithmOf({ keytype, scheme }: PublicKey): Algorithm | undefined {
+  const algorithm = ALGORITHMS.get(scheme);
+  return algorithm?.keytypes.includes(keytype) ? algorithm : undefined;
+}
+
+function reads(algorithm: Algorithm, text: string): boolean {
+  try {
+    algorithm.importKey(text);
+    return true;
+  } catch {
+    return false;
+  }
 }

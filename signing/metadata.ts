@@ -3,6 +3,7 @@
 import { canonicalJson } from './encoding.ts';
 import { signingError } from './errors.ts';
 import type { PublicKey } from './keys.ts';
+import { parseStrictJson } from './strict-json.ts';
 
 export type TopRole = 'root' | 'timestamp' | 'snapshot' | 'targets';
 
@@ -95,7 +96,7 @@ export function parseMetadata<K extends Metadata['type']>(
 ): SignedMetadata<Extract<Metadata, { type: K }>> {
   const file = `${type} metadata`;
   try {
-    const envelope = object(JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)), file);
+    const envelope = object(parseStrictJson(bytes), file);
     const signed = object(envelope['signed'], 'signed');
     if (signed['_type'] !== type) throw new TypeError(`_type is ${JSON.stringify(signed['_type'])}`);
     if (!/^1\.\d+(\.\d+)?$/.test(text(signed['spec_version'], 'spec_version')))

@@ -1,8 +1,9 @@
 // The TUF client workflow (TUF 1.0.31, section 5) without I/O: bytes and a clock come in, a new trusted state or an
 // error comes out. Read it beside the specification. `refresh.ts` drives it over a network, a relay or a stick.
+import type { AlgorithmClass } from './algorithms.ts';
 import { counted, sha256Hex } from './encoding.ts';
 import { signingError } from './errors.ts';
-import { keyIdOf, type PublicKey, verifySignature } from './keys.ts';
+import { classOf, keyIdOf, type PublicKey, verifySignature } from './keys.ts';
 import {
   type DelegatedRole,
   type FileMeta,
@@ -17,6 +18,7 @@ import {
   type Targets,
   type Timestamp,
 } from './metadata.ts';
+import { STRICT, type TrustPolicy } from './policy.ts';
 
 /** One trusted file: what it says, and its exact bytes, to be stored. */
 export interface Trusted<T extends Metadata> {
@@ -29,17 +31,22 @@ export interface Trusted<T extends Metadata> {
  * functions, each of which either returns a newer state or throws and leaves the old one as it was.
  */
 export interface TrustedState {
+  readonly policy: TrustPolicy;
   readonly root: Trusted<Root>;
   readonly timestamp?: Trusted<Timestamp>;
   readonly snapshot?: Trusted<Snapshot>;
   readonly targets: ReadonlyMap<string, Trusted<Targets>>;
 }
 
+/** Classical and post-quantum. */
+const HYBRID_CLASSES = 2;
+
 /** Section 5.2: starts from the root that came with the product or with the activation file. */
-export function trustRoot(bytes: Uint8Array): TrustedState {
+export function trustRoot(bytes: Uint8Array, policy: TrustPolicy = STRICT): TrustedState {
+  requireSize('root', bytes, LIMITS.rootBytes);
   const root = parseMetadata('root', bytes);
-  requireThreshold(root, 'root', root.content.keys, rootRole(root.content, 'root'));
-  return { root: { content: root.content, bytes }, targets: new Map() };
+  requireThreshold(policy, root, 'root', root.content.keys, rootRole(root.content, 'root'));
+  return { policy, root: { content: root.content, bytes }, targets: new Map() };
 }
 
 /** The exact bytes of a state, as a store keeps them. */
@@ -56,19 +63,19 @@ export interface TrustedFiles {
  *
  * @throws `trust-state-damaged` when a stored file does not verify: silently forgetting it would allow a rollback
  */
-export function restoreTrust(files: TrustedFiles): TrustedState {
+export function restoreTrust(files: TrustedFiles, policy: TrustPolicy = STRICT): TrustedState {
   try {
-    const state = trustRoot(files.root);
+    const state = trustRoot(files.root, policy);
     const { keys } = state.root.content;
     const restored: { -readonly [K in keyof TrustedState]: TrustedState[K] } = { ...state };
     if (files.timestamp) {
       const timestamp = parseMetadata('timestamp', files.timestamp);
-      requireThreshold(timestamp, 'timestamp', keys, rootRole(state.root.content, 'timestamp'));
+      requireThreshold(policy, timestamp, 'timestamp', keys, rootRole(state.root.content, 'timestamp'));
       restored.timestamp = { content: timestamp.content, bytes: files.timestamp };
     }
     if (files.snapshot) {
       const snapshot = parseMetadata('snapshot', files.snapshot);
-      requireThreshold(snapshot, 'snapshot', keys, rootRole(state.root.content, 'snapshot'));
+      requireThreshold(policy, snapshot, 'snapshot', keys, rootRole(state.root.content, 'snapshot'));
       restored.snapshot = { content: snapshot.content, bytes: files.snapshot };
     }
     return restored;
@@ -86,8 +93,8 @@ export function updateRoot(state: TrustedState, bytes: Uint8Array): TrustedState
   requireSize('root', bytes, LIMITS.rootBytes);
   const current = state.root.content;
   const next = parseMetadata('root', bytes);
-  requireThreshold(next, 'root', current.keys, rootRole(current, 'root')); // 5.3.4
-  requireThreshold(next, 'root', next.content.keys, rootRole(next.content, 'root'));
+  requireThreshold(state.policy, next, 'root', current.keys, rootRole(current, 'root')); // 5.3.4
+  requireThreshold(state.policy, next, 'root', next.content.keys, rootRole(next.content, 'root'));
   if (next.content.version !== current.version + 1) {
     throw versionError('root', next.content.version, `the next root has to be version ${current.version + 1}`); // 5.3.5
   }
@@ -96,7 +103,7 @@ export function updateRoot(state: TrustedState, bytes: Uint8Array): TrustedState
   const sameOnlineKeys =
     sameKeys(rootRole(current, 'timestamp'), rootRole(next.content, 'timestamp')) &&
     sameKeys(rootRole(current, 'snapshot'), rootRole(next.content, 'snapshot'));
-  return sameOnlineKeys ? { ...state, root } : { root, targets: new Map() };
+  return sameOnlineKeys ? { ...state, root } : { policy: state.policy, root, targets: new Map() };
 }
 
 /** Section 5.3.10: the newest root must not have expired. Called once, after the last rotation. */
@@ -113,7 +120,7 @@ export function requireCurrentRoot(state: TrustedState, nowMs: number): void {
 export function updateTimestamp(state: TrustedState, bytes: Uint8Array, nowMs: number): TrustedState {
   requireSize('timestamp', bytes, LIMITS.timestampBytes);
   const next = parseMetadata('timestamp', bytes);
-  requireThreshold(next, 'timestamp', state.root.content.keys, rootRole(state.root.content, 'timestamp')); // 5.4.2
+  requireThreshold(state.policy, next, 'timestamp', state.root.content.keys, rootRole(state.root.content, 'timestamp')); // 5.4.2
   const current = state.timestamp?.content;
   if (current) {
     if (next.content.version < current.version) {
@@ -142,7 +149,7 @@ export function updateSnapshot(state: TrustedState, bytes: Uint8Array, nowMs: nu
   requireSize('snapshot', bytes, expected.length ?? LIMITS.snapshotBytes);
   requireDigest('snapshot', bytes, expected); // 5.5.2
   const next = parseMetadata('snapshot', bytes);
-  requireThreshold(next, 'snapshot', state.root.content.keys, rootRole(state.root.content, 'snapshot')); // 5.5.3
+  requireThreshold(state.policy, next, 'snapshot', state.root.content.keys, rootRole(state.root.content, 'snapshot')); // 5.5.3
   requireVersion('snapshot', next.content.version, expected.version); // 5.5.4
   for (const [name, known] of state.snapshot?.content.meta ?? []) {
     const offered = next.content.meta.get(name); // 5.5.5
@@ -172,7 +179,7 @@ export function updateTargets(
   requireDigest(role, bytes, expected); // 5.6.2
   const next = parseMetadata('targets', bytes);
   const { keys, roleKeys } = delegator(state, role, parent);
-  requireThreshold(next, role, keys, roleKeys); // 5.6.3
+  requireThreshold(state.policy, next, role, keys, roleKeys); // 5.6.3
   requireVersion(role, next.content.version, expected.version); // 5.6.4
   requireUnexpired(role, next.content, nowMs); // 5.6.5
   const targets = new Map(state.targets).set(role, { content: next.content, bytes });
@@ -263,24 +270,42 @@ function rootRole(root: Root, name: 'root' | 'timestamp' | 'snapshot' | 'targets
   return root.roles.get(name) as RoleKeys;
 }
 
-/** Counts distinct keys with a valid signature. The id of a key is recomputed, so one key never counts twice. */
+/**
+ * Counts distinct keys with a valid signature: under whatever ids it is listed, a key counts once. Where the policy says so,
+ * each class of algorithms that the role has keys of needs the threshold for itself.
+ */
 function requireThreshold(
+  policy: TrustPolicy,
   file: SignedMetadata,
   name: string,
   keys: ReadonlyMap<string, PublicKey>,
   role: RoleKeys,
 ): void {
-  let valid = 0;
+  const signed = new Map<AlgorithmClass | 'any', Set<string>>();
   for (const keyId of role.keyids) {
     const key = keys.get(keyId);
+    const algorithmClass = key && policy.schemes.has(key.scheme) ? classOf(key) : undefined;
+    if (!key || !algorithmClass) continue;
+    const kind = policy.threshold === 'per-class' ? algorithmClass : 'any';
+    const valid = signed.get(kind) ?? new Set();
+    signed.set(kind, valid);
+    const identity = keyIdOf(key);
+    if (policy.keyIds === 'recomputed' && identity !== keyId) continue;
     const signature = file.signatures.get(keyId);
-    if (!key || !signature || keyIdOf(key) !== keyId) continue;
-    if (verifySignature(key, file.signed, signature)) valid++;
-    if (valid >= role.threshold) return;
+    if (!signature || valid.size >= role.threshold || valid.has(identity)) continue;
+    if (verifySignature(key, file.signed, signature)) valid.add(identity);
   }
+  const isOnline = name === 'timestamp' || name === 'snapshot';
+  if (policy.hybrid === 'required' && !isOnline && signed.size < HYBRID_CLASSES) {
+    throw signingError('metadata-signature', `The role ${name} has to have keys of both classes of algorithms.`);
+  }
+  const counts = [...signed].map(([kind, valid]) => ({ kind, valid: valid.size }));
+  if (counts.length > 0 && counts.every(({ valid }) => valid >= role.threshold)) return;
+  const { kind, valid } = counts.find(count => count.valid < role.threshold) ?? { kind: 'any', valid: 0 };
+  const which = kind === 'any' ? 'trusted' : `trusted ${kind}`;
   throw signingError(
     'metadata-signature',
-    `The ${name} metadata has ${counted(valid, 'valid signature')} of trusted keys and needs ${role.threshold}.`,
+    `The ${name} metadata has ${counted(valid, 'valid signature')} of ${which} keys and needs ${role.threshold}.`,
   );
 }
 

@@ -9,7 +9,8 @@ import type { Context } from '../context.ts';
 import { serverError } from '../errors.ts';
 import { issueLicense, licenseById, listLicenses, rekeyLicense, revokeLicense } from '../licenses/licenses.ts';
 import { countWraps, wrapFor } from '../licenses/wraps.ts';
-import { collectGarbage, GARBAGE_GRACE_MS, leaseObjects } from '../releases/garbage.ts';
+import { collectGarbage, GARBAGE_GRACE_MS } from '../releases/garbage.ts';
+import { leaseObjects } from '../releases/leases.ts';
 import {
   contentKeys,
   listReleases,

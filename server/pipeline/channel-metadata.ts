@@ -20,6 +20,7 @@ import { serverError } from '../errors.ts';
 import type { ApiClient } from './api-client.ts';
 
 const YEAR_MS = 365 * 24 * 3600_000;
+const MOST_READS = 5;
 
 export interface ChannelState {
   readonly channel: ChannelDocument;
@@ -31,8 +32,23 @@ export interface ChannelState {
   readonly policy: RolePolicy;
 }
 
-/** What is published for a channel now; an empty channel where there is none yet. @throws `trust-missing` */
+/**
+ * What is published for a channel now; an empty channel where there is none yet. Read again when somebody publishes between two
+ * of its parts: what the first part names may be gone by then.
+ *
+ * @throws `trust-missing`
+ */
 export async function readChannel(api: ApiClient, product: string, channel: string): Promise<ChannelState> {
+  for (let attempt = 1; ; attempt++) {
+    const state = await readChannelOnce(api, product, channel);
+    if (state) return state;
+    if (attempt === MOST_READS)
+      throw serverError('service-failed', `The service lacks the head of channel ${channel}.`);
+  }
+}
+
+/** Undefined when the head that the role names is not there. */
+async function readChannelOnce(api: ApiClient, product: string, channel: string): Promise<ChannelState | undefined> {
   const targets = await newestMetadata(api, 'targets');
   if (!targets) throw serverError('trust-missing', `The service at ${api.url} has no root of trust yet.`);
   const policy = targetsPolicy((await newestMetadata(api, 'root')) as Buffer);
@@ -44,7 +60,7 @@ export async function readChannel(api: ApiClient, product: string, channel: stri
   const { version, targets: roleTargets } = editTargets(role);
   const entry = roleTargets.get(targetPaths.channel(product, channel));
   const bytes = entry && (await api.bytes(`/v1/objects/${entry.sha256}`));
-  if (!bytes) throw serverError('service-failed', `The service lacks the head of channel ${channel}.`);
+  if (!bytes) return undefined;
   const document = parseDocument(channelDocumentSchema, bytes, 'channel document');
   return { channel: document, roleVersion: version, roleTargets, targets, policy };
 }

@@ -7,7 +7,7 @@ import {
   fromBase64url,
   generateSigningKey,
   readFileIfAny,
-  readSigner,
+  readSigners,
   type Signer,
   writeFileAtomic,
   writeKeyFile,
@@ -17,6 +17,9 @@ import { serverError } from '../errors.ts';
 export type OfflineRole = 'root' | 'targets';
 
 const PRODUCT_KEY_BYTES = 32;
+
+/** Every signer has one of each class of algorithms. */
+const NEW_KEYS = ['ed25519', 'ml-dsa-65/1'] as const;
 
 /**
  * Makes the keys of both offline roles. Keys that are there already are used when they are as many as wanted.
@@ -31,9 +34,9 @@ export async function createVendorKeys(
   for (const role of ['root', 'targets'] as const) {
     for (let i = 1; i <= counts[role]; i++) {
       const path = join(directory, `${role}-${i}.pem`);
-      if (!(await stat(path).catch(() => undefined))) await writeKeyFile(path, generateSigningKey());
+      if (!(await stat(path).catch(() => undefined))) await writeKeyFile(path, NEW_KEYS.map(generateSigningKey));
     }
-    const found = (await signersOf(directory, role)).length;
+    const found = (await keyFiles(directory, role)).length;
     if (found === counts[role]) continue;
     throw serverError('keys-exist', `${directory} already holds ${found} ${role} keys; ${counts[role]} were wanted.`);
   }
@@ -41,16 +44,21 @@ export async function createVendorKeys(
 }
 
 /**
- * Every key of a role that is in the directory, in the order of its number.
+ * Every key of a role that is in the directory, in the order of the files.
  *
  * @throws `keys-missing`, `key-unreadable`
  */
 export async function signersOf(directory: string, role: OfflineRole): Promise<readonly Signer[]> {
-  const names = (await readdir(directory).catch(() => [])).filter(name =>
-    new RegExp(`^${role}-\\d+\\.pem$`).test(name),
-  );
+  const files = await keyFiles(directory, role);
+  return (await Promise.all(files.map(readSigners))).flat();
+}
+
+/** @throws `keys-missing` */
+async function keyFiles(directory: string, role: OfflineRole): Promise<readonly string[]> {
+  const pattern = new RegExp(`^${role}-\\d+\\.pem$`);
+  const names = (await readdir(directory).catch(() => [])).filter(name => pattern.test(name));
   if (names.length === 0) throw serverError('keys-missing', `There is no signing key ${role}-1.pem in ${directory}.`);
-  return Promise.all(names.sort().map(name => readSigner(join(directory, name))));
+  return names.sort().map(name => join(directory, name));
 }
 
 /**

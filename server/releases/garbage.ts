@@ -10,44 +10,17 @@ import { hasCode, parseMetadata } from '../../signing/index.ts';
 import type { Context } from '../context.ts';
 import type { Database } from '../db/database.ts';
 import type { ReleaseTable } from '../db/schema.ts';
+import { GARBAGE_LOCK } from './leases.ts';
 import { openContentKey } from './releases.ts';
 
 /** An object younger than this is left alone: a publication or a fetch may be about to need it. */
 export const GARBAGE_GRACE_MS = 24 * 3600_000;
-/** A publication that takes longer than this between two questions has to ask again. */
-const LEASE_MS = 24 * 3600_000;
 const SWEEP_BATCH = 500;
-/** Leases take it shared, the sweep takes it alone. */
-const GARBAGE_LOCK = 0x4742_4147;
 
 export interface Garbage {
   readonly objects: number;
   readonly bytes: number;
   readonly keptObjects: number;
-}
-
-/**
- * Takes leases on objects; returns those that are not stored.
- *
- * @param holder the publication that relies on them
- */
-export async function leaseObjects(
-  context: Context,
-  holder: string,
-  digests: readonly string[],
-): Promise<readonly string[]> {
-  const until = new Date(context.now().getTime() + LEASE_MS);
-  await context.db.transaction().execute(async db => {
-    await sql`select pg_advisory_xact_lock_shared(${GARBAGE_LOCK})`.execute(db);
-    await db
-      .insertInto('leases')
-      .values([...new Set(digests)].sort().map(digest => ({ digest, holder, until })))
-      .onConflict(conflict => conflict.columns(['digest', 'holder']).doUpdateSet({ until }))
-      .execute();
-  });
-  const missing: string[] = [];
-  for (const digest of digests) if ((await context.blobs.size(digest)) === undefined) missing.push(digest);
-  return missing;
 }
 
 /** Removes what is not needed. Safe to run beside anything, also beside itself. */

@@ -1,5 +1,6 @@
 // The published TUF repository: metadata rows in the database, signed objects in the blob store.
 // Nothing is published before the sites' own verification code has accepted it.
+import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import {
   type MetadataFile,
@@ -18,6 +19,7 @@ import {
 import type { Context } from '../context.ts';
 import type { Database } from '../db/database.ts';
 import { serverError } from '../errors.ts';
+import { leaseObjects } from '../releases/leases.ts';
 import { onlineKey } from '../secrets.ts';
 
 /** A missed renewal is noticed by sites after the timestamp's life; the renewal job runs many times within it. */
@@ -58,8 +60,7 @@ export async function publish(
   publication: Publication,
   also: (db: Database) => Promise<void> = async () => undefined,
 ): Promise<void> {
-  for (const bytes of publication.targets.values()) await context.blobs.put(sha256Hex(bytes), bytes);
-  if (publication.targets.size > 0) await context.blobs.flush();
+  await storeTargets(context, publication.targets);
   const signers = await onlineSigners(context);
   await context.db.transaction().execute(async db => {
     await sql`select pg_advisory_xact_lock(${PUBLISH_LOCK})`.execute(db);
@@ -69,6 +70,15 @@ export async function publish(
     await verifyAsSite(context, db, publication, now);
     await also(db);
   });
+}
+
+/** Leased until the metadata that names them is committed: an equal object may lie there, old and unneeded so far. */
+async function storeTargets(context: Context, targets: Publication['targets']): Promise<void> {
+  if (targets.size === 0) return;
+  const objects = new Map([...targets.values()].map(bytes => [sha256Hex(bytes), bytes]));
+  await leaseObjects(context, randomUUID(), [...objects.keys()]);
+  for (const [digest, bytes] of objects) await context.blobs.put(digest, bytes);
+  await context.blobs.flush();
 }
 
 /** Signs a fresh timestamp over the current snapshot, which is renewed with it. Run by a job, and safe to repeat. */

@@ -31,11 +31,11 @@ export interface Served {
 
 export class TestRepository {
   readonly keys: Record<RoleName | 'channel', Signer[]> = {
-    root: [newSigner()],
-    targets: [newSigner()],
+    root: newSigners(),
+    targets: newSigners(),
     snapshot: [newSigner()],
     timestamp: [newSigner()],
-    channel: [newSigner()],
+    channel: newSigners(),
   };
   readonly thresholds: Record<RoleName | 'channel', number> = {
     root: 1,
@@ -137,6 +137,11 @@ export async function newRepository(): Promise<TestRepository> {
   await repository.publishRoot();
   await repository.publish({ 'issuers.json': 'keys' }, { 'channel/head': 'first' });
   return repository;
+}
+
+/** Offline roles are signed with a key of each class. */
+export function newSigners(): Signer[] {
+  return [newSigner(), signerOf(generateSigningKey('ml-dsa-65/1'))];
 }
 
 export function newSigner(): Signer {

@@ -115,9 +115,12 @@ test('publications that race the collector lose nothing, although every object l
       return service.api.post<T>(path, body);
     },
   };
-  for (let i = 0; i < 6; i++) await service.publish(`2.${i}.0`, { initrdBytes: 2_000_000 + 200_000 * (i % 3) }, slow);
-  done = true;
-  await Promise.all([ageing, collecting, littering]);
+  try {
+    for (let i = 0; i < 6; i++) await service.publish(`2.${i}.0`, { initrdBytes: 2_000_000 + 200_000 * (i % 3) }, slow);
+  } finally {
+    done = true;
+    await Promise.all([ageing, collecting, littering]);
+  }
   assert.ok(rounds >= 5 && collected > 0, `${rounds} rounds took ${collected} objects`);
   assert.ok((await assertWhole()) > 10);
 });

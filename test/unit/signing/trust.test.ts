@@ -1,9 +1,17 @@
 // Attack stories: what a hostile mirror, a stolen key or a replayed stick can try, and what it is answered with.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { refresh } from '../../../signing/index.ts';
+import { refresh, type Signer, verifySignature } from '../../../signing/index.ts';
 import { rejectsWith } from '../../support/errors.ts';
-import { memoryStore, NOW, newRepository, newSigner, type Served, sourceOf } from '../../support/repository.ts';
+import {
+  memoryStore,
+  NOW,
+  newRepository,
+  newSigner,
+  newSigners,
+  type Served,
+  sourceOf,
+} from '../../support/repository.ts';
 
 const DAY_MS = 24 * 3600_000;
 
@@ -62,7 +70,7 @@ test('mix and match: a snapshot of another day does not fit the timestamp', asyn
 test('a foreign key signs nothing: every role is checked against root', async () => {
   for (const role of ['timestamp', 'snapshot', 'targets'] as const) {
     const repository = await newRepository();
-    repository.keys[role] = [newSigner()];
+    repository.keys[role] = newSigners();
     await repository.publish({ 'issuers.json': 'evil' });
     const work = async () => (await visit(repository.served, repository.anchor)).target('issuers.json');
     await rejectsWith('metadata-signature', work);
@@ -71,7 +79,7 @@ test('a foreign key signs nothing: every role is checked against root', async ()
 
 test('a foreign key signs nothing: a delegated role is checked against its delegation', async () => {
   const repository = await newRepository();
-  repository.channelSigners = [newSigner()];
+  repository.channelSigners = newSigners();
   await repository.publish({}, { 'channel/head': 'evil' });
   const view = await visit(repository.served, repository.anchor);
   await rejectsWith('metadata-signature', () => view.target('channel/head'));
@@ -79,19 +87,69 @@ test('a foreign key signs nothing: a delegated role is checked against its deleg
 
 test('a threshold of two is not met by one key, however often it signs', async () => {
   const repository = await newRepository();
-  const [only] = repository.keys.targets;
+  const only = repository.keys.targets;
   repository.thresholds.targets = 2;
-  repository.keys.targets = [only as NonNullable<typeof only>, newSigner()];
+  repository.keys.targets = [...only, ...newSigners()];
   await repository.publishRoot();
-  repository.keys.targets = [only as NonNullable<typeof only>];
+  repository.keys.targets = only;
   await repository.publish({ 'issuers.json': 'keys' });
   const view = await visit(repository.served, repository.anchor);
   await rejectsWith('metadata-signature', () => view.target('issuers.json'));
 });
 
+test('half of a key pair signs nothing: a broken Ed25519 alone, or a broken ML-DSA alone, publishes no software', async () => {
+  for (const broken of [0, 1]) {
+    const repository = await newRepository();
+    repository.channelSigners = repository.keys.channel.slice(broken, broken + 1);
+    await repository.publish({ 'issuers.json': 'keys' }, { 'channel/head': 'forged' });
+    const view = await visit(repository.served, repository.anchor);
+    const error = await rejectsWith('metadata-signature', () => view.target('channel/head'));
+    assert.match(error.message, broken === 0 ? /post-quantum keys/ : /classical keys/);
+  }
+});
+
+test('a root, targets or channel that only has keys of one class is refused', async () => {
+  for (const role of ['root', 'targets', 'channel'] as const) {
+    for (const missing of [0, 1]) {
+      const repository = await newRepository();
+      const left = role === 'root' ? [repository.keys.root[missing] as Signer] : [];
+      repository.keys[role] = repository.keys[role].toSpliced(missing, 1);
+      await repository.publishRoot(left);
+      await repository.publish({ 'issuers.json': 'keys' }, { 'channel/head': 'second' });
+      const read = async () => (await visit(repository.served, repository.anchor)).target('channel/head');
+      assert.match((await rejectsWith('metadata-signature', read)).message, /both classes/, role);
+    }
+  }
+});
+
+test('the threshold holds for each class: two signers with half a pair each are one signer', async () => {
+  const repository = await newRepository();
+  const first = repository.keys.targets;
+  const second = newSigners();
+  repository.keys.targets = [...first, ...second];
+  repository.thresholds.targets = 2;
+  await repository.publishRoot();
+  repository.keys.targets = [first[0] as Signer, second[1] as Signer, first[1] as Signer];
+  await repository.publish({ 'issuers.json': 'keys' });
+  const view = await visit(repository.served, repository.anchor);
+  await rejectsWith('metadata-signature', () => view.target('issuers.json'));
+});
+
+test('type confusion: a signature of one algorithm does not pass as one of another', async () => {
+  const [ed25519, mlDsa] = newSigners() as [Signer, Signer];
+  const bytes = Buffer.from('signed');
+  const signature = await mlDsa.sign(bytes);
+  assert.ok(verifySignature(mlDsa.key, bytes, signature));
+  assert.ok(!verifySignature(ed25519.key, bytes, signature));
+  for (const scheme of ['ml-dsa-44/1', 'ml-dsa-65/2', 'ml-dsa-65', 'ed25519']) {
+    assert.ok(!verifySignature({ ...mlDsa.key, scheme }, bytes, signature), scheme);
+  }
+  assert.ok(!verifySignature({ ...mlDsa.key, keytype: 'rsa' }, bytes, signature));
+});
+
 test('a new root that the old keys did not sign is refused', async () => {
   const repository = await newRepository();
-  repository.keys.root = [newSigner()];
+  repository.keys.root = newSigners();
   await repository.publishRoot();
   await rejectsWith('metadata-signature', () => visit(repository.served, repository.anchor));
 });
@@ -111,7 +169,7 @@ test('rotation: a site three roots behind follows the chain, and a stolen online
   const stolen = { snapshot: repository.keys.snapshot, timestamp: repository.keys.timestamp };
   for (let i = 0; i < 3; i++) {
     const before = repository.keys.root;
-    repository.keys.root = [newSigner()];
+    repository.keys.root = newSigners();
     repository.keys.snapshot = [newSigner()];
     repository.keys.timestamp = [newSigner()];
     await repository.publishRoot(before);

@@ -6,6 +6,7 @@ export * from './io/atomic-file.ts';
 export * from './io/bounded-file.ts';
 export * from './io/key-files.ts';
 export * from './io/lock.ts';
+export * from './io/reference-time.ts';
 export * from './io/trust-store.ts';
 export * from './keys.ts';
 export * from './license.ts';

@@ -30,6 +30,7 @@ import {
   licenseObjections,
   type MetadataSource,
   type Repository,
+  referenceTime,
   refresh,
   tryLock,
   verifyLicense,
@@ -69,7 +70,8 @@ export interface Taken {
 /**
  * Brings the newest release of the site's channel to this site.
  *
- * 1. the metadata is newer than what is known, and signed by who may sign it
+ * 1. the metadata is newer than what is known, has not expired by the clock or by what was signed since, and is signed by who
+ *    may sign it
  * 2. the license is the vendor's, and covers product, channel and day
  * 3. the channel's newest release is named by the channel's role
  * 4. its manifest opens with this license's key
@@ -89,14 +91,17 @@ export async function takeUpdate(options: TakeOptions): Promise<Taken> {
 }
 
 async function take(options: TakeOptions): Promise<Taken> {
-  const { directory, site, source, peers = [], now, onProgress, onDropped } = options;
+  const { directory, site, source, peers = [], onProgress, onDropped } = options;
   const { product, channel } = site;
   onProgress?.({ phase: 'checking', doneBytes: 0, totalBytes: 0 });
   const trust = fileTrustStore(join(directory, 'trust'));
+  const time = await referenceTime(join(directory, 'trust'));
+  const now = time.now(options.now);
   const repository = await refresh(source, trust, Buffer.from(site.trustAnchor), now.getTime());
   const license = await coveringLicense(site, repository, now);
 
   const document = await newestRelease(repository, product, channel);
+  await time.advance(new Date(document.createdAt));
   const folder = releaseFolder(document);
   const known = (await readyReleases(directory)).find(r => r.document.manifest.sha256 === document.manifest.sha256);
   if (known && (await isBootable(join(directory, folder), document))) return { release: known, isNew: false, license };
@@ -141,7 +146,7 @@ async function take(options: TakeOptions): Promise<Taken> {
     document,
     directory: folder,
     source: source.name,
-    takenAt: now.toISOString(),
+    takenAt: options.now.toISOString(),
     fetchedBytes: sync.fetchedBytes,
     reusedBytes: sync.reusedBytes,
     bySource: sync.bySource,

@@ -11,10 +11,15 @@ export function plainText(most: number) {
     .regex(/^\P{Cc}*$/u, 'no control characters');
 }
 
-const base64url = z.string().regex(/^[A-Za-z0-9_-]+$/);
+/** 32 bytes in the one form that base64url has for them: the last digit carries four bits. */
+const secret = z.string().regex(/^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/);
 
 /** Where a site reaches the service: a TCP port that speaks TLS 1.3 with the license's pre-shared key. */
-export const feedAddressSchema = z.strictObject({ host: z.string().min(1).max(253), port: z.int().min(1).max(65535) });
+export const feedAddressSchema = z.strictObject({
+  /** A name or an address, as a request can carry it. */
+  host: z.string().regex(/^[\w.:%-]{1,253}$/),
+  port: z.int().min(1).max(65535),
+});
 
 export type FeedAddress = z.infer<typeof feedAddressSchema>;
 
@@ -25,7 +30,7 @@ export type FeedAddress = z.infer<typeof feedAddressSchema>;
 export const licenseFileSchema = z.strictObject({
   format: z.literal('rollover-license-file/1'),
   license: z.string().max(16 * 1024),
-  entitlementSecret: base64url.length(43),
+  entitlementSecret: secret,
   feed: feedAddressSchema,
   trustAnchor: z.string().max(1024 * 1024),
 });

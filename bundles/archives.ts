@@ -56,8 +56,10 @@ function cpioCuts(fd: number, size: number): number[] {
   return cuts.filter((cut, index) => cut < size && cut !== cuts[index - 1]);
 }
 
+/** Eight digits or no number: with a sign, an archive could lead back to where it began, for ever. */
 function field(header: Buffer, at: number): number {
-  return Number.parseInt(header.toString('latin1', at, at + 8), 16);
+  const text = header.toString('latin1', at, at + 8);
+  return /^[0-9a-f]{8}$/i.test(text) ? Number.parseInt(text, 16) : Number.NaN;
 }
 
 function aligned(offset: number, to: number): number {

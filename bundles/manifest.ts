@@ -10,6 +10,8 @@ const CHUNK_RECORD = 4 + 4 + 4;
 const TYPES = ['directory', 'file', 'symlink', 'hardlink'] as const;
 const SPARSE = 1;
 const HAS_XATTRS = 2;
+/** Text that is no UTF-8 is refused: replaced characters would make one name of two. */
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** Counts are bounded before anything is allocated for them. */
 const MOST = {
@@ -166,7 +168,7 @@ function decode(bytes: Buffer): Manifest {
   if (!reader.raw(MAGIC.length).equals(MAGIC)) throw new Error('it does not start as a manifest');
   const headLength = reader.u32();
   if (headLength > MOST.headBytes) throw new Error('its head is too long');
-  const head = headSchema.parse(JSON.parse(reader.raw(headLength).toString('utf8')));
+  const head = headSchema.parse(JSON.parse(UTF8.decode(reader.raw(headLength))));
   if (new Set(head.components.map(c => c.name)).size < head.components.length)
     throw new Error('a component comes twice');
   const segments = segmentTable(reader.raw(head.segments * SEGMENT_RECORD));
@@ -237,7 +239,7 @@ function decodeXattrs(reader: ByteReader): readonly Xattr[] {
   const count = reader.u16();
   if (count === 0 || count > MOST.xattrs) throw new Error('an entry has an odd number of attributes');
   const xattrs = Array.from({ length: count }, () => {
-    const name = reader.raw(reader.u8()).toString('utf8');
+    const name = UTF8.decode(reader.raw(reader.u8()));
     const size = reader.u32();
     if (name === '' || name.includes('\0') || size > MOST.xattrBytes) throw new Error('an attribute is out of bounds');
     return { name, value: reader.raw(size) };

@@ -87,7 +87,7 @@ export function parseReleaseFile(value: unknown, path: string): ReleaseFile {
   throw bundleError('release-file', `${path} is not a release file: ${z.prettifyError(result.error)}.`);
 }
 
-const fileRefSchema = z.strictObject({ path: z.string(), sha256: digest, length: z.int().nonnegative() });
+const fileRefSchema = z.strictObject({ path: relativePath, sha256: digest, length: z.int().nonnegative() });
 
 /** The bootable image of a release: its two files and the digest that a node reports after booting them. */
 export const imageSchema = z.strictObject({

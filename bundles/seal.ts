@@ -109,11 +109,18 @@ function seal(magic: Buffer, productKey: Uint8Array, plain: Uint8Array): Sealed 
   return { name: sha256Hex(bytes), key, bytes };
 }
 
+/** One frame. A buffer that it filled exactly would be flushed once more by Node, and an empty frame be appended. */
 function compress(plain: Uint8Array): Buffer {
   return zstdCompressSync(plain, {
-    chunkSize: Math.max(plain.length >> 1, 1024), // what compresses to half needs no second buffer
+    chunkSize: Math.max(mostCompressed(plain.length) + 1, 1024),
     params: { [constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL },
   });
+}
+
+/** The size that zstd never exceeds (`ZSTD_COMPRESSBOUND`). */
+function mostCompressed(size: number): number {
+  const small = 128 * 1024;
+  return size + (size >> 8) + (size < small ? (small - size) >> 11 : 0);
 }
 
 /** Layout: magic (8), plain size (u32 BE), ciphertext of the zstd frame, tag (16). The head is authenticated too. */

@@ -25,6 +25,7 @@ import type { DirectoryEntry, Entry, FileEntry, LinkEntry, Manifest } from './ma
 import type { BlobStore } from './store/store.ts';
 import { type Placed, type UnpackPlan, unpackPlan } from './unpack-plan.ts';
 import { openProgress } from './unpack-progress.ts';
+import { fileTime } from './workers/file-time.ts';
 import { type WorkerPool, workerPool } from './workers/pool.ts';
 import { writeXattrs } from './xattrs.ts';
 
@@ -176,7 +177,7 @@ class Tree {
       return linkSync(this.pathOf({ ...link, entry: { ...entry, path: entry.target } }), path);
     symlinkSync(entry.target, path);
     if (this.#owners) lchownSync(path, entry.uid, entry.gid);
-    lutimesSync(path, entry.mtime, entry.mtime);
+    lutimesSync(path, fileTime(entry.mtime), fileTime(entry.mtime));
   }
 
   #finishDirectory(directory: Placed<DirectoryEntry>): void {
@@ -187,7 +188,7 @@ class Tree {
   #setOwnerModeTimes(path: Buffer, { uid, gid, mode, mtime }: Entry): void {
     if (this.#owners) lchownSync(path, uid, gid);
     chmodSync(path, mode);
-    utimesSync(path, mtime, mtime);
+    utimesSync(path, fileTime(mtime), fileTime(mtime));
   }
 }
 

@@ -3,6 +3,7 @@
 import { closeSync, constants, fchmodSync, fchownSync, ftruncateSync, futimesSync, openSync, writeSync } from 'node:fs';
 import { signingError } from '../../signing/index.ts';
 import { openSegment } from '../seal.ts';
+import { fileTime } from './file-time.ts';
 import type { FileWrite, WriteJob } from './jobs.ts';
 import { giveBack } from './memory.ts';
 
@@ -39,7 +40,7 @@ function writeFile(plain: Buffer, { path, size, sparse, finish, pieces }: FileWr
     if (!finish) return;
     if (finish.owner) fchownSync(fd, ...finish.owner);
     fchmodSync(fd, finish.mode);
-    futimesSync(fd, finish.mtime, finish.mtime);
+    futimesSync(fd, fileTime(finish.mtime), fileTime(finish.mtime));
   } finally {
     closeSync(fd);
   }

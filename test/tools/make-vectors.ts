@@ -367,6 +367,12 @@ function manifests(): void {
   );
   const many = Array.from({ length: 65 }, (_, n) => ({ name: `user.${n}`, value }));
   bad('manifest-bad-xattr-many', 'an entry with 65 attributes', withXattrs(...many));
+  const product = Buffer.from(plain);
+  product[product.indexOf('cloud')] = 0xff;
+  bad('manifest-bad-head-utf8', 'the product in the head is no UTF-8', product);
+  const attribute = Buffer.from(plain);
+  attribute[attribute.indexOf('user.note')] = 0xff;
+  bad('manifest-bad-xattr-utf8', 'the name of an attribute is no UTF-8', attribute);
   bad('manifest-bad-head-count', 'more segments are announced than there are', headless({ ...head, segments: 3 }));
 
   const added = (...paths: readonly (readonly ['file' | 'directory' | 'symlink' | 'hardlink', string, string?])[]) =>

@@ -43,6 +43,12 @@ test('whatever only looks like an archive is cut somewhere or nowhere, and never
     }
   }
   assert.deepEqual(memberCuts(Buffer.from('/nowhere'), 5_000_000), []);
+
+  // A name of negative length leads back to the header before: no number has a sign.
+  const circle = Buffer.from(archive);
+  circle.write('-0000070', 94, 'latin1');
+  await writeFile(path, circle);
+  assert.deepEqual(memberCuts(Buffer.from(path), circle.length), []);
 });
 
 test('a root file system and its initrd are stored once', async t => {

@@ -13,6 +13,7 @@ import {
   readFile,
   readlink,
   symlink,
+  utimes,
   writeFile,
 } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -34,12 +35,14 @@ import { fixedBytes } from '../../support/release-tree.ts';
 import { temporary } from '../../support/temporary.ts';
 
 const PRODUCT_KEY = Buffer.alloc(32, 1);
+const BEFORE_1970 = new Date('1969-07-20T20:17:40Z');
 
 async function sampleTree(directory: string): Promise<string> {
   const tree = join(directory, 'tree');
   await mkdir(join(tree, 'sub', 'deep'), { recursive: true });
   await writeFile(join(tree, 'large'), fixedBytes('large', 3_000_000));
   await writeFile(join(tree, 'empty'), '');
+  await utimes(join(tree, 'empty'), BEFORE_1970, BEFORE_1970);
   await writeFile(join(tree, 'sub', 'script'), '#!/bin/sh\n');
   await chmod(join(tree, 'sub', 'script'), 0o750);
   await symlink('../large', join(tree, 'sub', 'link'));

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { openSealedManifest, openSegment, sealManifest, sealSegment } from '../../../bundles/seal.ts';
 import { sha256Hex } from '../../../signing/index.ts';
 import { rejectsWith } from '../../support/errors.ts';
+import { fixedBytes } from '../../support/release-tree.ts';
 
 const PRODUCT_KEY = Buffer.alloc(32, 7);
 const PLAIN = Buffer.from('the same text '.repeat(1000));
@@ -18,6 +19,14 @@ test('a segment opens with its key, and its name is the digest of its bytes', ()
   const { name, key, bytes } = sealSegment(PRODUCT_KEY, PLAIN);
   assert.equal(name, sha256Hex(bytes));
   assert.deepEqual(openSegment(name, key, bytes, PLAIN.length), PLAIN);
+});
+
+test('what is sealed is one frame, also where it fills a buffer exactly', () => {
+  for (let length = 900; length < 1100; length++) {
+    const plain = fixedBytes('frame', length);
+    const { name, key, bytes } = sealSegment(PRODUCT_KEY, plain);
+    assert.deepEqual(openSegment(name, key, bytes, length), plain);
+  }
 });
 
 test('every single flipped byte is noticed', async () => {

@@ -1,6 +1,7 @@
 // The manifest of a release: trees, chunks and segment keys, as bytes (FORMAT.md, "Manifest"). It stays bytes in memory and
 // is decoded record by record: a file of 64 GiB has a million chunks.
 import { z } from 'zod';
+import { parseStrictJson } from '../signing/index.ts';
 import { ByteReader, ByteWriter } from './bytes.ts';
 import { bundleError } from './errors.ts';
 
@@ -168,7 +169,7 @@ function decode(bytes: Buffer): Manifest {
   if (!reader.raw(MAGIC.length).equals(MAGIC)) throw new Error('it does not start as a manifest');
   const headLength = reader.u32();
   if (headLength > MOST.headBytes) throw new Error('its head is too long');
-  const head = headSchema.parse(JSON.parse(UTF8.decode(reader.raw(headLength))));
+  const head = headSchema.parse(parseStrictJson(reader.raw(headLength)));
   if (new Set(head.components.map(c => c.name)).size < head.components.length)
     throw new Error('a component comes twice');
   const segments = segmentTable(reader.raw(head.segments * SEGMENT_RECORD));

@@ -1,6 +1,6 @@
 // What a release is: the file a vendor writes (`release.yaml`) and the signed document that sites read.
 import { z } from 'zod';
-import { sha256Hex } from '../signing/index.ts';
+import { parseStrictJson, sha256Hex } from '../signing/index.ts';
 import { bundleError } from './errors.ts';
 
 const name = z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/, 'use lower-case letters, digits and hyphens');
@@ -155,7 +155,7 @@ export function imageDigest(kernelSha256: string, initrdSha256: string): string 
  */
 export function parseDocument<T>(schema: z.ZodType<T>, bytes: Uint8Array, what: string): T {
   try {
-    return schema.parse(JSON.parse(Buffer.from(bytes).toString('utf8')));
+    return schema.parse(parseStrictJson(bytes));
   } catch (cause) {
     throw bundleError('document-invalid', `The ${what} cannot be read.`, { cause });
   }

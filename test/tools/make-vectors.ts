@@ -331,8 +331,8 @@ function manifests(): void {
   bad('manifest-bad-flag', 'a flag that this version does not know', patched(1, 4));
   bad('manifest-bad-sparse-directory', 'a directory that is sparse', patched(1, 1));
   bad('manifest-bad-mode', 'a mode of more than twelve bits', patched(2, 0x80));
-  const headless = (head: object) => {
-    const text = Buffer.from(JSON.stringify(head));
+  const headless = (head: object | string) => {
+    const text = Buffer.from(typeof head === 'string' ? head : JSON.stringify(head));
     const rest = plain.subarray(12 + plain.readUInt32BE(8));
     const length = Buffer.alloc(4);
     length.writeUInt32BE(text.length);
@@ -373,6 +373,8 @@ function manifests(): void {
   const attribute = Buffer.from(plain);
   attribute[attribute.indexOf('user.note')] = 0xff;
   bad('manifest-bad-xattr-utf8', 'the name of an attribute is no UTF-8', attribute);
+  const twice = JSON.stringify(head).replace('{', '{"product":"other",');
+  bad('manifest-bad-head-key-twice', 'a key that comes twice in the head', headless(twice));
   bad('manifest-bad-head-count', 'more segments are announced than there are', headless({ ...head, segments: 3 }));
 
   const added = (...paths: readonly (readonly ['file' | 'directory' | 'symlink' | 'hardlink', string, string?])[]) =>

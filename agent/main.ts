@@ -1,13 +1,12 @@
 // Puts the on-prem agent together: its site, its coordination, its drivers, the boot service and the console. The only
 // place in this room that reads the clock and decides what is real.
-import { mkdir } from 'node:fs/promises';
 import type { Server } from 'node:http';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Express } from 'express';
 import { type Logger, pino } from 'pino';
 import { filesystemStore } from '../bundles/index.ts';
-import { tryLock } from '../signing/index.ts';
+import { ensureDirectory, tryLock } from '../signing/index.ts';
 import { consoleToken } from './api/access.ts';
 import { consoleApi } from './api/console-api.ts';
 import { bootService } from './boot/boot-service.ts';
@@ -60,7 +59,7 @@ async function start(options: AgentOptions, cleanup: AsyncDisposableStack) {
   const directory = resolve(options.directory);
   const log = options.log ?? pino({ level: 'silent' });
   const site = await readSite(directory);
-  await mkdir(directory, { recursive: true, mode: 0o700 });
+  await ensureDirectory(directory, 0o700);
   const lock = await tryLock(join(directory, 'agent.lock'));
   if (!lock) throw agentError('agent-running', `Another agent uses ${directory}.`);
   cleanup.defer(() => lock.release());

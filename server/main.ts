@@ -1,12 +1,11 @@
 // Puts the hosted service together: database, blobs, jobs, the vendor's port and the sites' port. The only place in this
 // room that reads the clock and decides what is real.
-import { mkdir } from 'node:fs/promises';
 import type { Server } from 'node:http';
 import net from 'node:net';
 import { join, resolve } from 'node:path';
 import { type Logger, pino } from 'pino';
 import { type FeedAddress, filesystemStore, type S3Options, s3Store } from '../bundles/index.ts';
-import { tryLock } from '../signing/index.ts';
+import { ensureDirectory, tryLock } from '../signing/index.ts';
 import type { Context } from './context.ts';
 import { openDatabase } from './db/database.ts';
 import { startEmbeddedPostgres } from './db/embedded-postgres.ts';
@@ -71,7 +70,7 @@ async function start(options: ServerOptions, cleanup: AsyncDisposableStack) {
   const directory = resolve(options.directory);
   const log = options.log ?? pino({ level: 'silent' });
   const step = options.onStep ?? (() => undefined);
-  await mkdir(directory, { recursive: true, mode: 0o711 });
+  await ensureDirectory(directory, 0o711);
   await requireFreePorts(options);
   const lock = await tryLock(join(directory, 'server.lock'));
   if (!lock) throw serverError('server-running', `Another service uses ${directory}.`);

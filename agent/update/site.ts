@@ -1,10 +1,11 @@
 // What a site is: its license, its secrets and its name, in one file that only its owner can read.
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { feedAddressSchema, type LicenseFile, licenseFileSchema, siteIdSchema } from '../../bundles/index.ts';
 import {
+  ensureDirectory,
   fromBase64url,
   publicKeyOf,
   readFileIfAny,
@@ -101,7 +102,7 @@ export async function requireNoSite(directory: string): Promise<void> {
  * use up a second seat of the license.
  */
 export async function writePendingSite(directory: string, site: Site): Promise<Site> {
-  await mkdir(directory, { recursive: true, mode: 0o700 });
+  await ensureDirectory(directory, 0o700);
   const known = await readSiteFile(pendingPath(directory)).catch(() => undefined);
   if (known?.licenseId === site.licenseId) {
     const { site: id, privateKey, publicKey } = known;
@@ -113,7 +114,7 @@ export async function writePendingSite(directory: string, site: Site): Promise<S
 
 /** Writes an activated site. @throws `disk-write` */
 export async function writeSite(directory: string, site: Site): Promise<void> {
-  await mkdir(directory, { recursive: true, mode: 0o700 });
+  await ensureDirectory(directory, 0o700);
   await writeFileAtomic(sitePath(directory), encodeSite(site), 0o600);
   await rm(pendingPath(directory), { force: true });
 }

@@ -3,12 +3,13 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
-import { chmod, chown, mkdir, mkdtemp, readFile, rename, rm, stat } from 'node:fs/promises';
+import { chmod, chown, mkdtemp, readFile, rename, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { Client } from 'pg';
+import { ensureDirectory } from '../../signing/index.ts';
 import { serverError } from '../errors.ts';
 import { othersCanEnter, postgresBinaries } from './postgres-binaries.ts';
 
@@ -37,7 +38,7 @@ export async function startEmbeddedPostgres(directory: string): Promise<RunningP
   const identity = asNobody ? { uid: NOBODY, gid: NOBODY } : {};
   const cluster = resolve(directory, 'cluster');
   const logPath = join(directory, 'postgres.log');
-  await mkdir(directory, { recursive: true });
+  await ensureDirectory(directory);
   if (asNobody) await handToNobody(directory);
   const { initdb, postgres, libraryPath } = await postgresBinaries(directory, asNobody);
   // Nothing of our own environment: it may hold keys, and other processes of that user can read it.

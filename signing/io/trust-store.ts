@@ -1,12 +1,13 @@
 // The trusted state of a site on its disk: files named by their digest, and one small index that is replaced atomically.
 // A crash between any two writes leaves the old index with the old files.
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isSha256Hex, sha256Hex } from '../encoding.ts';
 import { signingError } from '../errors.ts';
 import type { TrustStore } from '../refresh.ts';
 import type { TrustedFiles, TrustedState } from '../trust.ts';
 import { readFileIfAny, writeFileAtomic } from './atomic-file.ts';
+import { ensureDirectory } from './directory.ts';
 
 interface Index {
   readonly root: string;
@@ -42,7 +43,7 @@ export function fileTrustStore(directory: string): TrustStore {
     },
 
     async save(state: TrustedState): Promise<void> {
-      await mkdir(join(directory, 'metadata'), { recursive: true });
+      await ensureDirectory(join(directory, 'metadata'));
       const kept = new Set<string>();
       const put = async (bytes: Uint8Array) => {
         const digest = sha256Hex(bytes);

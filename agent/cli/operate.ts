@@ -2,8 +2,9 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command } from 'commander';
+import { parsePort } from '../../arguments.ts';
 import { type ErrorTable, RolloverError } from '../../signing/index.ts';
-import { bytes, duration, parsePort, type Terminal, table } from '../../terminal.ts';
+import { bytes, duration, type Terminal, table } from '../../terminal.ts';
 import type { ConsoleState } from '../api/state.ts';
 import { AGENT_ERRORS, agentError } from '../errors.ts';
 import { DEFAULT_CONSOLE_PORT, withData } from './options.ts';

@@ -30,7 +30,7 @@ async function fails(kind: keyof typeof EXIT_CODES, says: RegExp, args: readonly
   assert.equal(code, EXIT_CODES[kind], `exit ${code}: ${stderr}`);
   assert.match(stderr, says);
   assert.equal(stdout, '');
-  if (kind !== 'usage') assert.match(stderr, /What to do: [A-Z]/);
+  assert.match(stderr, /What to do: [A-Z`]/);
   assert.doesNotMatch(stderr, /\bat file:|node:internal/, 'no stack trace');
 }
 
@@ -44,10 +44,28 @@ async function releaseFile(name: string, change: (text: string) => string = text
 }
 
 test('words that do not exist', async () => {
-  await fails('usage', /unknown command 'relase'[\s\S]*Did you mean release/, ['relase']);
-  await fails('usage', /unknown option '--fast'/, ['release', 'publish', '--fast', 'x']);
-  await fails('usage', /missing required argument/, ['release', 'publish']);
-  await fails('usage', /a port is a number/, ['server', '--port', 'many']);
+  await fails('usage', /Unknown command 'relase'[\s\S]*Did you mean release/, ['relase']);
+  await fails('usage', /Unknown option '--fast'/, ['release', 'publish', '--fast', 'x']);
+  await fails('usage', /Missing required argument/, ['release', 'publish']);
+  await fails('usage', /A port is a number/, ['server', '--port', 'many']);
+});
+
+test('addresses and paths that cannot be right are refused before anything is asked', async () => {
+  await fails('usage', /Use an address such as/, ['license', 'list', '--server', 'localhost:8470']);
+  await fails('usage', /An address has no path: use http:\/\/vendor/, [
+    'license',
+    'list',
+    '--server',
+    'http://vendor/api',
+  ]);
+  await fails('usage', /Use an address such as/, ['agent', '--cluster', 'cluster']);
+  await fails('usage', /It is empty/, ['agent', '--data', '']);
+});
+
+test('a directory that nobody can make, such as one below /proc, is an error and not an endless loop', async () => {
+  await fails('storage', /\/proc\/nothing/, ['server', '--data', '/proc/nothing/here']);
+  const keys = ['trust', 'init', '--keys', '/proc/nothing/here', '--server', 'http://127.0.0.1:9'];
+  await fails('network', /does not answer/, keys);
 });
 
 test('a release file that is missing, no YAML, or wrong in a field', async () => {
@@ -178,10 +196,17 @@ test('an agent that is not there, a plan that is none', async () => {
 });
 
 test('with --json, an error is one JSON document on stderr and stdout is empty', async () => {
-  const { code, stdout, stderr } = await product.run(['release', 'publish', 'nowhere.yaml', '--json']);
-  assert.equal(code, EXIT_CODES.input);
-  assert.equal(stdout, '');
-  assert.deepEqual(Object.keys(JSON.parse(stderr).error), ['code', 'message', 'hint']);
+  const mistakes: [keyof typeof EXIT_CODES, string[]][] = [
+    ['input', ['release', 'publish', 'nowhere.yaml']],
+    ['usage', ['release', 'publish']],
+    ['usage', ['license', 'list', '--fast']],
+  ];
+  for (const [kind, args] of mistakes) {
+    const { code, stdout, stderr } = await product.run([...args, '--json']);
+    assert.equal(code, EXIT_CODES[kind]);
+    assert.equal(stdout, '');
+    assert.deepEqual(Object.keys(JSON.parse(stderr).error), ['code', 'message', 'hint']);
+  }
 });
 
 test('--help shows the whole tree of commands, and every command has a help of its own', async () => {

@@ -6,6 +6,8 @@ import { Presets, SingleBar } from 'cli-progress';
 /** Where there is no terminal to redraw, a line is written at most this often. */
 const LINE_EVERY_MS = 2000;
 
+const INTERRUPTED = 130;
+
 export interface Progress {
   /** `note` says what is being worked on. */
   update(done: number, total: number, note?: string): void;
@@ -45,6 +47,8 @@ function bar(label: string, amount: (count: number) => string): Progress {
   const format = `${label} {bar} {percentage} % | {size} | {note}`;
   const single = new SingleBar({ format, hideCursor: true, clearOnComplete: false }, Presets.shades_classic);
   let started = false;
+  // The bar listens for interrupts, to give the cursor back; whoever listens has to end the process as well.
+  process.once('SIGINT', () => setImmediate(() => process.exit(INTERRUPTED)));
   return {
     update(done, total, note = '') {
       const payload = { size: `${amount(done)} of ${amount(total)}`, note };

@@ -14,6 +14,7 @@ export const AGENT_ERRORS = {
     hint: 'Do not use this file. Ask the vendor for the fingerprint over another channel.',
   },
   'agent-running': { kind: 'busy', hint: 'Stop the other agent, or use another --data directory.' },
+  'config-invalid': { kind: 'usage', hint: 'Correct the options named above and start again.' },
   'port-in-use': {
     kind: 'busy',
     hint: 'Stop the program that listens there, or choose others with --console-port and --boot-port.',

@@ -46,7 +46,7 @@ const STOP_TIMEOUT_MS = 3000;
 /**
  * Starts the agent of an activated site.
  *
- * @throws `not-activated`, `agent-running`, `port-in-use`, `coordination-damaged`
+ * @throws `config-invalid`, `not-activated`, `agent-running`, `port-in-use`, `coordination-damaged`
  */
 export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   await using started = new AsyncDisposableStack();
@@ -58,6 +58,9 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
 async function start(options: AgentOptions, cleanup: AsyncDisposableStack) {
   const directory = resolve(options.directory);
   const log = options.log ?? pino({ level: 'silent' });
+  if (options.consolePort === options.bootPort) {
+    throw agentError('config-invalid', `The console and the boot service cannot both have port ${options.bootPort}.`);
+  }
   const site = await readSite(directory);
   await ensureDirectory(directory, 0o700);
   const lock = await tryLock(join(directory, 'agent.lock'));

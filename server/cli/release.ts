@@ -115,7 +115,7 @@ export function releaseCommand(terminal: () => Terminal): Command {
     .option('--grace <hours>', 'leave alone what is younger', hours, 24)
     .action(async (flags: ServiceOptions & { readonly dryRun?: boolean; readonly grace: number }) => {
       const order = { dryRun: flags.dryRun ?? false, graceSeconds: Math.max(60, Math.round(flags.grace * 3600)) };
-      const garbage = await (await serviceOf(flags)).post<Garbage>('/v1/garbage', order);
+      const garbage = await (await serviceOf(flags)).work<Garbage>('/v1/garbage', order);
       const verb = flags.dryRun ? 'would go' : 'went';
       terminal().result(
         garbage,

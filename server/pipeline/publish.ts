@@ -197,7 +197,7 @@ async function submit(
 ): Promise<void> {
   const base64 = (files: ReadonlyMap<string, Buffer>) =>
     Object.fromEntries([...files].map(([name, bytes]) => [name, bytes.toString('base64')]));
-  let release = await api.post<ReleaseView>('/v1/releases', {
+  let release = await api.work<ReleaseView>('/v1/releases', {
     channel,
     document: document.toString('base64'),
     content: packed.content,

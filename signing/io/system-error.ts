@@ -46,7 +46,9 @@ const SYSTEM_ERRORS: Readonly<Record<string, SystemError>> = {
 
 /** The reason in words, for a sentence such as `Cannot write x: <reason>.` */
 export function reasonOf(error: unknown): string {
-  return systemErrorIn(error)?.known.reason ?? (error instanceof Error ? error.message : String(error));
+  const known = systemErrorIn(error)?.known.reason;
+  const innermost = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  return known ?? (innermost instanceof Error ? innermost.message : String(innermost)).replace(/\.$/, '');
 }
 
 /** The error of the operating system as one of ours, with what was attempted; undefined for any other error. */

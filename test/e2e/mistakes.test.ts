@@ -1,12 +1,13 @@
 // One mistake of each kind on the command line: a clear sentence, what to do, and an exit code of its own kind.
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { cp, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import net from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { EXIT_CODES } from '../../signing/index.ts';
-import { freePorts, type Processes, processes } from '../support/processes.ts';
+import { freePorts, LAUNCHER, type Processes, processes } from '../support/processes.ts';
 import { startTestService, type TestService } from '../support/service.ts';
 
 let service: TestService;
@@ -177,6 +178,45 @@ test('a port in use, and a second service on the same data, which leaves the fir
   const again = ['server', '--data', join(service.directory, 'data'), '--port', `${other}`, '--feed-port', `${feed}`];
   await fails('busy', /Another service uses/, again);
   await product.json(['license', 'list']);
+});
+
+test('ports that cannot be had: one port for two things, an address of another machine, a cluster beside a cluster', async () => {
+  const server = ['server', '--data', join(product.directory, 'ports')];
+  await fails('usage', /cannot both have port 18470/, [...server, '--port', '18470', '--feed-port', '18470']);
+  await fails('usage', /this machine does not have the address/, [...server, '--host', '192.0.2.1']);
+  const { port } = new URL(service.url);
+  await fails('busy', /Cannot listen 127\.0\.0\.1:\d+: it is in use/, ['simulate', '--port', port]);
+});
+
+test('a database or a queue that is not there is told at once, without its password', async () => {
+  const [port, feed] = (await freePorts([0, 0])) as [number, number];
+  const data = ['--data', join(product.directory, 'elsewhere')];
+  const args = ['server', ...data, '--port', `${port}`, '--feed-port', `${feed}`];
+  const settings = [
+    { DATABASE_URL: 'postgres://me:secret@127.0.0.1:9/mine' },
+    { REDIS_URL: 'redis://:secret@127.0.0.1:9' },
+  ];
+  for (const environment of settings) {
+    const elsewhere = await processes(environment);
+    const { code, stderr } = await elsewhere.run(args);
+    await elsewhere.dispose();
+    assert.equal(code, EXIT_CODES.network, stderr);
+    assert.match(stderr, /at 127\.0\.0\.1:9 cannot be used: nobody listens there\./);
+    assert.doesNotMatch(stderr, /secret/);
+  }
+});
+
+test('whoever reads the output may stop reading', async () => {
+  const head = spawn('sh', ['-c', '"$0" "$1" license list | true', process.execPath, LAUNCHER], {
+    env: { ...process.env, ROLLOVER_TOKEN: service.token, ROLLOVER_SERVER: service.url },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let stderr = '';
+  head.stderr.on('data', part => {
+    stderr += part;
+  });
+  await once(head, 'close');
+  assert.equal(stderr, '');
 });
 
 test('a threshold that no number of keys can meet', async () => {

@@ -9,6 +9,14 @@ export const AGENT_ERRORS = {
     hint: 'This site keeps its license. Choose another --data directory for another site.',
   },
   'not-activated': { kind: 'license', hint: 'Run `rollover agent activate LICENSE-FILE` first.' },
+  'site-damaged': {
+    kind: 'storage',
+    hint: 'Check the disk, and restore that file from a backup. Without one, activate again in an empty --data directory.',
+  },
+  'releases-damaged': {
+    kind: 'storage',
+    hint: 'Restore that file from a backup. Without one, remove it: the newest release is taken and unpacked again.',
+  },
   'anchor-mismatch': {
     kind: 'license',
     hint: 'Do not use this file. Ask the vendor for the fingerprint over another channel.',

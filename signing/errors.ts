@@ -92,11 +92,11 @@ export const SIGNING_ERRORS = {
   },
   'metadata-expired': {
     kind: 'integrity',
-    hint: 'The source has not been refreshed in time. Use a newer source, or check the clock of this machine.',
+    hint: 'Check the clock of this machine (`date`). If it is right, the source is old: use a newer one, or export a new stick.',
   },
   'trust-state-damaged': {
     kind: 'integrity',
-    hint: 'Check the disk, and restore the folder trust/ of the site from a backup.',
+    hint: 'Check the disk, and restore the folder trust/ of the site from a backup. It is what keeps older releases out.',
   },
   'target-unknown': {
     kind: 'integrity',

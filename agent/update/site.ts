@@ -83,7 +83,7 @@ export function newSite(
   };
 }
 
-/** @throws `not-activated`, `license-file` */
+/** @throws `not-activated`, `site-damaged` */
 export async function readSite(directory: string): Promise<Site> {
   const site = await readSiteFile(sitePath(directory));
   if (!site) throw agentError('not-activated', `There is no activated site in ${directory}.`);
@@ -125,7 +125,7 @@ async function readSiteFile(path: string): Promise<Site | undefined> {
   try {
     return siteSchema.parse(JSON.parse(bytes.toString('utf8')));
   } catch (cause) {
-    throw agentError('license-file', `${path} is damaged.`, { cause });
+    throw agentError('site-damaged', `${path} is damaged.`, { cause });
   }
 }
 

@@ -2,6 +2,7 @@
 // A crash between any two writes leaves the old index with the old files.
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { isSha256Hex, sha256Hex } from '../encoding.ts';
 import { signingError } from '../errors.ts';
 import type { TrustStore } from '../refresh.ts';
@@ -9,12 +10,14 @@ import type { TrustedFiles, TrustedState } from '../trust.ts';
 import { readFileIfAny, writeFileAtomic } from './atomic-file.ts';
 import { ensureDirectory } from './directory.ts';
 
-interface Index {
-  readonly root: string;
-  readonly timestamp?: string;
-  readonly snapshot?: string;
-  readonly targets: Readonly<Record<string, string>>;
-}
+const indexSchema = z.strictObject({
+  root: z.string(),
+  timestamp: z.string().optional(),
+  snapshot: z.string().optional(),
+  targets: z.record(z.string(), z.string()),
+});
+
+type Index = z.infer<typeof indexSchema>;
 
 /** Keeps the state below `directory`, which is created when needed. */
 export function fileTrustStore(directory: string): TrustStore {
@@ -67,7 +70,7 @@ export function fileTrustStore(directory: string): TrustStore {
 
 function parseIndex(bytes: Buffer, directory: string): Index {
   try {
-    return JSON.parse(bytes.toString('utf8')) as Index;
+    return indexSchema.parse(JSON.parse(bytes.toString('utf8')));
   } catch (cause) {
     throw signingError('trust-state-damaged', `The stored trust state in ${directory} is damaged.`, { cause });
   }

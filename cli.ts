@@ -10,6 +10,7 @@ import {
   statusCommand,
 } from './agent/index.ts';
 import { interruptedError, reportFailure, usageError } from './failure.ts';
+import { endWithLauncher } from './launcher.ts';
 import {
   licenseCommand,
   mediaExportCommand,
@@ -54,6 +55,7 @@ for (const command of Object.values(GROUPS).flat()) {
   prepare(command);
 }
 reportItself(program);
+endWithLauncher();
 
 // Whoever reads the output may stop reading (`rollover license list | head -1`): that is no failure.
 for (const stream of [process.stdout, process.stderr]) {

@@ -118,6 +118,6 @@ export function withoutControls(text: string): string {
 /** Resolves when the process is told to stop. Being told twice is not being told to stop in the middle of stopping. */
 export function stopSignal(): Promise<undefined> {
   return new Promise(resolve => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => resolve(undefined));
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => resolve(undefined));
   });
 }

@@ -35,6 +35,10 @@ export const SERVER_ERRORS = {
     kind: 'conflict',
     hint: 'A published version never changes. Raise the version in release.yaml.',
   },
+  'version-older': {
+    kind: 'conflict',
+    hint: 'A channel only goes forward. Raise the version in release.yaml, or publish to another channel.',
+  },
   'metadata-conflict': { kind: 'conflict', hint: 'Somebody published at the same time. Publish again.' },
   'release-incomplete': { kind: 'conflict', hint: 'Publish again: what is already uploaded is not sent twice.' },
   'license-refused': { kind: 'license', hint: 'Ask the license desk of the vendor.' },

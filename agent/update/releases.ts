@@ -34,6 +34,11 @@ export async function readyReleases(directory: string): Promise<readonly ReadyRe
   }
 }
 
+/** The one with the highest counter. */
+export function newestOf(releases: readonly ReadyRelease[]): ReadyRelease | undefined {
+  return releases.toSorted((a, b) => a.document.counter - b.document.counter).at(-1);
+}
+
 /** Adds a release, in place of one with the same manifest. */
 export async function addReady(directory: string, release: ReadyRelease): Promise<void> {
   const others = (await readyReleases(directory)).filter(other => !isSame(other.document, release.document));

@@ -65,6 +65,14 @@ export function newSite(
     throw agentError('anchor-mismatch', `The license file trusts the root ${anchor}, not the one you named.`);
   }
   const claims = unverifiedClaims(file.license);
+  const channel = choice.channel ?? (claims.channels[0] as string);
+  if (!claims.channels.includes(channel)) {
+    const has = `it has ${claims.channels.join(', ')}`;
+    throw agentError(
+      'license-refused',
+      `The license for ${claims.product} does not include the channel ${channel}; ${has}.`,
+    );
+  }
   const { privateKey } = generateKeyPairSync('ed25519');
   return {
     format: 'rollover-site/1',
@@ -74,7 +82,7 @@ export function newSite(
     license: file.license,
     licenseId: claims.id,
     product: claims.product,
-    channel: choice.channel ?? (claims.channels[0] as string),
+    channel,
     entitlementSecret: file.entitlementSecret,
     feed: file.feed,
     trustAnchor: file.trustAnchor,
@@ -137,7 +145,17 @@ export function entitlementSecret(site: Site): Buffer {
   return fromBase64url(site.entitlementSecret);
 }
 
-const claimsSchema = z.object({ id: z.string(), product: z.string(), channels: z.array(z.string()).min(1) });
+/** How many nodes the license covers. Read unverified: a license that was altered is refused with the next release. */
+export function licensedNodes(site: Site): number {
+  return unverifiedClaims(site.license).limits.nodes;
+}
+
+const claimsSchema = z.object({
+  id: z.string(),
+  product: z.string(),
+  channels: z.array(z.string()).min(1),
+  limits: z.object({ nodes: z.int() }),
+});
 
 /** Names only, to know what to ask for. Nothing is granted by them: the license is verified before it is used. */
 function unverifiedClaims(license: string): z.infer<typeof claimsSchema> {

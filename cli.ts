@@ -9,6 +9,8 @@ import {
   simulateCommand,
   statusCommand,
 } from './agent/index.ts';
+import { interruptedError, reportFailure, usageError } from './failure.ts';
+import { endWithLauncher } from './launcher.ts';
 import {
   licenseCommand,
   mediaExportCommand,
@@ -17,14 +19,17 @@ import {
   siteCommand,
   trustCommand,
 } from './server/index.ts';
-import { EXIT_CODES, RolloverError } from './signing/index.ts';
+import { EXIT_CODES } from './signing/index.ts';
 import { terminal } from './terminal.ts';
 import { VERSION } from './version.ts';
 
 const HELP_WIDTH = 110;
 
-let json = false;
-const out = () => terminal(json);
+/** Until the words are parsed, this is how it is known in which form a wrong one is to be reported. */
+let json = process.argv.includes('--json');
+/** The command whose words were wrong. */
+let misused: Command | undefined;
+const out = () => terminal(json, () => process.exit(reportFailure(interruptedError(), json)));
 const media = new Command('media').description('carry updates to sites without a network');
 for (const make of [mediaExportCommand, mediaImportCommand]) media.addCommand(make(out));
 
@@ -40,7 +45,6 @@ const program = new Command('rollover')
   .version(VERSION)
   .enablePositionalOptions()
   .showSuggestionAfterError(true)
-  .exitOverride()
   .configureHelp({ helpWidth: HELP_WIDTH, formatHelp: withoutCommandList })
   .addHelpText('after', commandTree)
   .hook('preAction', (_program, action) => {
@@ -50,33 +54,44 @@ for (const command of Object.values(GROUPS).flat()) {
   program.addCommand(command);
   prepare(command);
 }
+reportItself(program);
+endWithLauncher();
 
+// Whoever reads the output may stop reading (`rollover license list | head -1`): that is no failure.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
+}
 try {
   await program.parseAsync();
 } catch (error) {
-  process.exitCode = report(error);
+  process.exitCode = exitCodeOf(error);
+}
+
+/** Wrong words are reported like every other error, instead of by commander itself. */
+function reportItself(command: Command): void {
+  command.exitOverride().configureOutput({
+    outputError: () => {
+      misused = command;
+    },
+  });
+}
+
+/** Help that was asked for, or shown because a word is missing, has already been printed. */
+function exitCodeOf(error: unknown): number {
+  if (!(error instanceof CommanderError)) return reportFailure(error, json);
+  if (misused) return reportFailure(usageError(error, misused), json);
+  return error.exitCode === 0 ? 0 : EXIT_CODES.usage;
 }
 
 /** Options belong to the command they follow: `agent activate --data` is not the agent's own `--data`. */
 function prepare(command: Command): void {
-  command.exitOverride().enablePositionalOptions().configureHelp({ helpWidth: HELP_WIDTH }).helpCommand(false);
+  reportItself(command);
+  command.enablePositionalOptions().configureHelp({ helpWidth: HELP_WIDTH }).helpCommand(false);
   const isGroup = command.commands.length > 0 && command.name() !== 'agent';
   if (!isGroup) command.option('--json', 'the result as JSON on stdout, and nothing else');
   for (const child of command.commands) prepare(child);
-}
-
-/** Says what happened and what to do, and picks the exit code. Commander has already printed its own errors. */
-function report(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_CODES.usage;
-  if (error instanceof RolloverError) {
-    if (json) {
-      const { code, message, hint } = error;
-      process.stderr.write(`${JSON.stringify({ error: { code, message, hint } })}\n`);
-    } else process.stderr.write(`rollover: ${error.message}\n  What to do: ${error.hint}\n  (${error.code})\n`);
-    return EXIT_CODES[error.kind];
-  }
-  process.stderr.write(`rollover: a fault of its own: ${error instanceof Error ? error.stack : String(error)}\n`);
-  return EXIT_CODES.internal;
 }
 
 /** The tree below says what the list would say, and more. The commands stay visible for suggestions. */

@@ -30,6 +30,7 @@ function entry() {
 function handOver(node) {
   const child = spawn(node, ['--disable-warning=ExperimentalWarning', entry(), ...process.argv.slice(2)], {
     stdio: 'inherit',
+    env: { ...process.env, ROLLOVER_LAUNCHER: String(process.pid) },
   });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
   child.on('exit', (code, signal) => {

@@ -2,10 +2,11 @@
 // The only module outside the rooms that their `cli/` folders use; it imports none of them.
 import process from 'node:process';
 import { Presets, SingleBar } from 'cli-progress';
-import { InvalidArgumentError } from 'commander';
 
 /** Where there is no terminal to redraw, a line is written at most this often. */
 const LINE_EVERY_MS = 2000;
+
+const INTERRUPTED = 130;
 
 export interface Progress {
   /** `note` says what is being worked on. */
@@ -20,16 +21,21 @@ export interface Terminal {
   say(line: string): void;
   /** The result of a command, on stdout: the value as JSON, or the text. */
   result(value: unknown, text: string): void;
+  /** For a command that goes on from where it was when it is run again: an interrupt says so. */
+  resumable(): void;
   /** `amount` says numbers of done and total; bytes unless given. */
   progress(label: string, amount?: (count: number) => string): Progress;
 }
 
-export function terminal(json: boolean): Terminal {
+/** @param interrupted what to do on an interrupt of a command that is resumable; it ends the process */
+export function terminal(json: boolean, interrupted: () => never): Terminal {
   const line = (text: string) => process.stderr.write(`${text}\n`);
   return {
     json,
     say: json ? () => undefined : line,
     result: (value, text) => void process.stdout.write(`${json ? JSON.stringify(value) : text}\n`),
+    // After other listeners: a progress bar gives the cursor back.
+    resumable: () => void process.once('SIGINT', () => setImmediate(interrupted)),
     progress: (label, amount = bytes) =>
       json ? SILENT : process.stderr.isTTY ? bar(label, amount) : lines(label, amount, line),
   };
@@ -41,6 +47,8 @@ function bar(label: string, amount: (count: number) => string): Progress {
   const format = `${label} {bar} {percentage} % | {size} | {note}`;
   const single = new SingleBar({ format, hideCursor: true, clearOnComplete: false }, Presets.shades_classic);
   let started = false;
+  // The bar listens for interrupts, to give the cursor back; whoever listens has to end the process as well.
+  process.once('SIGINT', () => setImmediate(() => process.exit(INTERRUPTED)));
   return {
     update(done, total, note = '') {
       const payload = { size: `${amount(done)} of ${amount(total)}`, note };
@@ -107,16 +115,9 @@ export function withoutControls(text: string): string {
   return text.replace(/\p{Cc}/gu, '\ufffd');
 }
 
-/** Reads a TCP port from the command line. */
-export function parsePort(text: string): number {
-  const number = Number(text);
-  if (Number.isInteger(number) && number > 0 && number < 65536) return number;
-  throw new InvalidArgumentError('a port is a number from 1 to 65535.');
-}
-
 /** Resolves when the process is told to stop. Being told twice is not being told to stop in the middle of stopping. */
 export function stopSignal(): Promise<undefined> {
   return new Promise(resolve => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => resolve(undefined));
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => resolve(undefined));
   });
 }

@@ -2,7 +2,7 @@
 // tells whoever listens. Everything it decides is decided by the pure parts; here they are only called in turn.
 import { join } from 'node:path';
 import type { Logger } from 'pino';
-import { RolloverError } from '../signing/index.ts';
+import { counted, RolloverError } from '../signing/index.ts';
 import type { ConsoleBackend } from './api/console-api.ts';
 import { type ConsoleState, consoleState, type Installed, type Proposal } from './api/state.ts';
 import type { BootRelease, BootSource } from './boot/boot-service.ts';
@@ -16,8 +16,8 @@ import { makePlan } from './plan/planner.ts';
 import { sendReport, siteReport } from './report.ts';
 import { Executor, failedNodes } from './run/executor.ts';
 import type { Driver } from './sdk/index.ts';
-import type { ReadyRelease } from './update/releases.ts';
-import type { Site } from './update/site.ts';
+import { newestOf, type ReadyRelease } from './update/releases.ts';
+import { licensedNodes, type Site } from './update/site.ts';
 import { UpdateWatcher } from './update/watcher.ts';
 
 export interface DaemonOptions {
@@ -74,6 +74,8 @@ export class Daemon implements ConsoleBackend {
       acted = await this.#executor.tick(this.#inventory);
       this.#proposal = this.#propose(this.#inventory);
     } catch (error) {
+      // A plan for a cluster that nobody sees is not to be carried out.
+      this.#proposal = undefined;
       this.#clusterProblem = error instanceof RolloverError ? `${error.message} ${error.hint}` : String(error);
       this.#options.log.warn({ err: error }, 'round failed');
     }
@@ -89,10 +91,15 @@ export class Daemon implements ConsoleBackend {
   }
 
   async apply(hash: string): Promise<void> {
+    if (this.#clusterProblem !== undefined) {
+      throw agentError('cluster-unreachable', `Nothing can be started now: ${this.#clusterProblem}`);
+    }
     if (!this.#inventory || !this.#proposal) throw agentError('plan-blocked', 'There is no plan to apply.');
     if (this.#proposal.hash !== hash) {
       throw agentError('plan-changed', 'The cluster has changed since this plan was shown.');
     }
+    const [objection] = licenseObjection(this.#options.site, this.#inventory);
+    if (objection !== undefined) throw agentError('plan-blocked', objection);
     await this.#executor.begin(this.#proposal.plan, this.#inventory);
     this.#notify();
   }
@@ -123,7 +130,7 @@ export class Daemon implements ConsoleBackend {
       return ready && this.#bootable(ready);
     };
     return {
-      releaseFor: node => release(this.#executor.view().records.get(node)?.release ?? this.#installed?.manifest),
+      releaseFor: node => release(this.#executor.view().records.get(node)?.release ?? this.#bootManifest),
       release,
     };
   }
@@ -134,6 +141,13 @@ export class Daemon implements ConsoleBackend {
 
   get #installed(): Installed | undefined {
     return this.#executor.get<Installed>('installed');
+  }
+
+  /** Nodes boot the newest image that is installed: a release after it may have brought files only. */
+  get #bootManifest(): string | undefined {
+    const most = this.#installed?.counter ?? 0;
+    const bootable = this.#watcher.releases.filter(({ document }) => document.image && document.counter <= most);
+    return newestOf(bootable)?.document.manifest.sha256;
   }
 
   /**
@@ -155,15 +169,18 @@ export class Daemon implements ConsoleBackend {
   /** The plan for the newest release, when it is newer than what is installed. */
   #propose(inventory: Inventory): Proposal | undefined {
     const { newest } = this.#watcher;
-    const installed = this.#installed;
-    const image = newest?.document.image;
-    if (!newest || !installed || !image || newest.document.counter <= installed.counter) return undefined;
+    if (!newest || newest.document.counter <= (this.#installed?.counter ?? 0)) return undefined;
     if (this.#executor.view().rollover?.status === 'running') return undefined;
-    const { version, manifest } = newest.document;
-    const target = { version, manifest: manifest.sha256, image: image.digest };
+    const { version, manifest, image } = newest.document;
+    const target = { version, manifest: manifest.sha256, ...(image ? { image: image.digest } : {}) };
     const failed = failedNodes(this.#executor.view().records);
     const plan = makePlan(inventory, target, this.#options.drivers, failed);
-    return { plan, hash: planHash(plan), objections: [...plan.waitsFor, ...checkPlan(plan, inventory, failed)] };
+    const objections = [
+      ...licenseObjection(this.#options.site, inventory),
+      ...plan.waitsFor,
+      ...checkPlan(plan, inventory, failed),
+    ];
+    return { plan, hash: planHash(plan), objections };
   }
 
   #notify(): void {
@@ -172,6 +189,13 @@ export class Daemon implements ConsoleBackend {
     this.#sent = now;
     for (const listener of this.#listeners) listener();
   }
+}
+
+/** Too many nodes stop the next rollover; they never stop what runs, nor a rollover that has begun. */
+function licenseObjection(site: Site, { nodes }: Inventory): readonly string[] {
+  const most = licensedNodes(site);
+  if (nodes.length <= most) return [];
+  return [`The license allows ${counted(most, 'node')}, the cluster has ${nodes.length}.`];
 }
 
 function installedOf({ document }: ReadyRelease): Installed {

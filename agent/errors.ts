@@ -9,11 +9,20 @@ export const AGENT_ERRORS = {
     hint: 'This site keeps its license. Choose another --data directory for another site.',
   },
   'not-activated': { kind: 'license', hint: 'Run `rollover agent activate LICENSE-FILE` first.' },
+  'site-damaged': {
+    kind: 'storage',
+    hint: 'Check the disk, and restore that file from a backup. Without one, activate again in an empty --data directory.',
+  },
+  'releases-damaged': {
+    kind: 'storage',
+    hint: 'Restore that file from a backup. Without one, remove it: the newest release is taken and unpacked again.',
+  },
   'anchor-mismatch': {
     kind: 'license',
     hint: 'Do not use this file. Ask the vendor for the fingerprint over another channel.',
   },
   'agent-running': { kind: 'busy', hint: 'Stop the other agent, or use another --data directory.' },
+  'config-invalid': { kind: 'usage', hint: 'Correct the options named above and start again.' },
   'port-in-use': {
     kind: 'busy',
     hint: 'Stop the program that listens there, or choose others with --console-port and --boot-port.',

@@ -1,13 +1,12 @@
 // Puts the on-prem agent together: its site, its coordination, its drivers, the boot service and the console. The only
 // place in this room that reads the clock and decides what is real.
-import { mkdir } from 'node:fs/promises';
 import type { Server } from 'node:http';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Express } from 'express';
 import { type Logger, pino } from 'pino';
 import { filesystemStore } from '../bundles/index.ts';
-import { tryLock } from '../signing/index.ts';
+import { ensureDirectory, tryLock } from '../signing/index.ts';
 import { consoleToken } from './api/access.ts';
 import { consoleApi } from './api/console-api.ts';
 import { bootService } from './boot/boot-service.ts';
@@ -47,7 +46,7 @@ const STOP_TIMEOUT_MS = 3000;
 /**
  * Starts the agent of an activated site.
  *
- * @throws `not-activated`, `agent-running`, `port-in-use`, `coordination-damaged`
+ * @throws `config-invalid`, `not-activated`, `agent-running`, `port-in-use`, `coordination-damaged`
  */
 export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   await using started = new AsyncDisposableStack();
@@ -59,8 +58,11 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
 async function start(options: AgentOptions, cleanup: AsyncDisposableStack) {
   const directory = resolve(options.directory);
   const log = options.log ?? pino({ level: 'silent' });
+  if (options.consolePort === options.bootPort) {
+    throw agentError('config-invalid', `The console and the boot service cannot both have port ${options.bootPort}.`);
+  }
   const site = await readSite(directory);
-  await mkdir(directory, { recursive: true, mode: 0o700 });
+  await ensureDirectory(directory, 0o700);
   const lock = await tryLock(join(directory, 'agent.lock'));
   if (!lock) throw agentError('agent-running', `Another agent uses ${directory}.`);
   cleanup.defer(() => lock.release());

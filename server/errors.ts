@@ -13,6 +13,14 @@ export const SERVER_ERRORS = {
     hint: 'Choose another directory with --data; as root, one that the user nobody can enter, such as /var/lib/rollover.',
   },
   'database-start': { kind: 'storage', hint: 'Read the log named above. DATABASE_URL selects a server of your own.' },
+  'database-unreachable': {
+    kind: 'network',
+    hint: 'Correct DATABASE_URL (host, port, user, password, database), or leave it out for the embedded PostgreSQL.',
+  },
+  'queue-unreachable': {
+    kind: 'network',
+    hint: 'Start Redis, or correct REDIS_URL; without it the queue runs on PostgreSQL.',
+  },
   'database-missing': {
     kind: 'usage',
     hint: 'Install the optional packages (npm install without --omit=optional), or set DATABASE_URL.',
@@ -26,6 +34,10 @@ export const SERVER_ERRORS = {
   'release-exists': {
     kind: 'conflict',
     hint: 'A published version never changes. Raise the version in release.yaml.',
+  },
+  'version-older': {
+    kind: 'conflict',
+    hint: 'A channel only goes forward. Raise the version in release.yaml, or publish to another channel.',
   },
   'metadata-conflict': { kind: 'conflict', hint: 'Somebody published at the same time. Publish again.' },
   'release-incomplete': { kind: 'conflict', hint: 'Publish again: what is already uploaded is not sent twice.' },

@@ -1,22 +1,23 @@
 // Puts the hosted service together: database, blobs, jobs, the vendor's port and the sites' port. The only place in this
 // room that reads the clock and decides what is real.
-import { mkdir } from 'node:fs/promises';
 import type { Server } from 'node:http';
 import net from 'node:net';
 import { join, resolve } from 'node:path';
 import { type Logger, pino } from 'pino';
 import { type FeedAddress, filesystemStore, type S3Options, s3Store } from '../bundles/index.ts';
-import { tryLock } from '../signing/index.ts';
+import { ensureDirectory, tryLock } from '../signing/index.ts';
 import type { Context } from './context.ts';
 import { openDatabase } from './db/database.ts';
 import { startEmbeddedPostgres } from './db/embedded-postgres.ts';
 import { migrate } from './db/migrations.ts';
+import { requireDatabase } from './db/reachable.ts';
 import { serverError } from './errors.ts';
 import { feedApi } from './feed/feed-api.ts';
 import { pskServer } from './feed/psk-listener.ts';
 import { ensureAdminToken } from './http/tokens.ts';
 import { vendorApi } from './http/vendor-api.ts';
 import { openQueue } from './jobs/queues.ts';
+import { requireRedis } from './jobs/redis.ts';
 import { pskOfLicense } from './licenses/licenses.ts';
 import { wrapForAll } from './licenses/wraps.ts';
 import { collectGarbage, GARBAGE_GRACE_MS } from './releases/garbage.ts';
@@ -58,7 +59,8 @@ export interface RunningServer {
 /**
  * Starts the hosted service.
  *
- * @throws `port-in-use`, `database-start`, `database-missing`, `data-directory`, `config-invalid`
+ * @throws `port-in-use`, `server-running`, `database-start`, `database-missing`, `database-unreachable`, `queue-unreachable`,
+ *   `data-directory`, `config-invalid`
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   await using started = new AsyncDisposableStack();
@@ -71,8 +73,9 @@ async function start(options: ServerOptions, cleanup: AsyncDisposableStack) {
   const directory = resolve(options.directory);
   const log = options.log ?? pino({ level: 'silent' });
   const step = options.onStep ?? (() => undefined);
-  await mkdir(directory, { recursive: true, mode: 0o711 });
+  await ensureDirectory(directory, 0o711);
   await requireFreePorts(options);
+  if (options.redisUrl !== undefined) await requireRedis(options.redisUrl);
   const lock = await tryLock(join(directory, 'server.lock'));
   if (!lock) throw serverError('server-running', `Another service uses ${directory}.`);
   cleanup.defer(() => lock.release());
@@ -102,6 +105,7 @@ async function start(options: ServerOptions, cleanup: AsyncDisposableStack) {
 
 async function databaseConnection(options: ServerOptions, directory: string, cleanup: AsyncDisposableStack) {
   if (options.databaseUrl !== undefined) {
+    await requireDatabase(options.databaseUrl);
     return { connection: { connectionString: options.databaseUrl }, lost: new Promise<Error>(() => undefined) };
   }
   const postgres = await startEmbeddedPostgres(join(directory, 'postgres'));
@@ -143,6 +147,9 @@ async function upkeepWork(context: Context, name: string): Promise<void> {
 
 /** Found out before the database starts: the commonest mistake should be told first and fast. */
 async function requireFreePorts({ host, port, feedPort }: ServerOptions): Promise<void> {
+  if (port === feedPort) {
+    throw serverError('config-invalid', `The vendor API and the sites cannot both have port ${port}.`);
+  }
   for (const wanted of [port, feedPort]) {
     const probe = net.createServer();
     await listenNet(probe, host, wanted);

@@ -92,11 +92,11 @@ export const SIGNING_ERRORS = {
   },
   'metadata-expired': {
     kind: 'integrity',
-    hint: 'The source has not been refreshed in time. Use a newer source, or check the clock of this machine.',
+    hint: 'Check the clock of this machine (`date`). If it is right, the source is old: use a newer one, or export a new stick.',
   },
   'trust-state-damaged': {
     kind: 'integrity',
-    hint: 'Check the disk, and restore the folder trust/ of the site from a backup.',
+    hint: 'Check the disk, and restore the folder trust/ of the site from a backup. It is what keeps older releases out.',
   },
   'target-unknown': {
     kind: 'integrity',
@@ -130,6 +130,23 @@ export const SIGNING_ERRORS = {
     kind: 'storage',
     hint: 'Free space or correct the permissions, then run the same command again; it goes on from where it was.',
   },
+  'directory-unusable': { kind: 'storage', hint: 'Name another directory, one that your user can write to.' },
+  'permission-denied': {
+    kind: 'storage',
+    hint: 'Give your user access to it, or run the command as the user that has it.',
+  },
+  'disk-full': { kind: 'storage', hint: 'Free space, then run the same command again.' },
+  'disk-read-only': { kind: 'storage', hint: 'Choose a place on a file system that is mounted writable.' },
+  'disk-failed': { kind: 'storage', hint: 'Check the disk, and use another one if it is broken.' },
+  'path-missing': { kind: 'input', hint: 'Check the path.' },
+  'path-unusable': { kind: 'input', hint: 'Name a path that is of the right kind.' },
+  'too-many-files': {
+    kind: 'storage',
+    hint: 'Raise the limit of open files (ulimit -n), then run the same command again.',
+  },
+  'address-in-use': { kind: 'busy', hint: 'Stop the program that listens there, or choose another port.' },
+  'address-unusable': { kind: 'usage', hint: 'Use an address of this machine: 127.0.0.1, or 0.0.0.0 for all of them.' },
+  'connection-failed': { kind: 'network', hint: 'Check the address and the network, then run the same command again.' },
 } as const satisfies ErrorTable;
 
 export const signingError = errorsOf(SIGNING_ERRORS);

@@ -8,11 +8,11 @@ import { agentError } from '../errors.ts';
 
 const COOKIE = 'rollover_console';
 
-/** The console's token; made on the first start, mode 0600. */
+/** The console's token; made on the first start, mode 0600. An empty file, as a full disk leaves it, would let nobody in. */
 export async function consoleToken(directory: string): Promise<string> {
   const path = join(directory, 'console.token');
-  const known = await readFileIfAny(path);
-  if (known) return known.toString('utf8').trim();
+  const known = (await readFileIfAny(path))?.toString('utf8').trim();
+  if (known) return known;
   const token = randomBytes(24).toString('base64url');
   await writeFileAtomic(path, `${token}\n`, 0o600);
   return token;

@@ -19,7 +19,7 @@ export interface ConsoleBackend {
   state(): ConsoleState;
   /** Calls back whenever the state has changed; returns how to stop. */
   subscribe(listener: () => void): () => void;
-  /** @throws `plan-changed`, `plan-blocked`, `rollover-running` */
+  /** @throws `plan-changed`, `plan-blocked`, `rollover-running`, `cluster-unreachable` */
   apply(planHash: string): Promise<void>;
   /** Looks for updates now. */
   check(): Promise<void>;
@@ -72,6 +72,7 @@ const STATUS: Readonly<Record<string, number>> = {
   'request-invalid': 400,
   'plan-changed': 409,
   'plan-blocked': 409,
+  'cluster-unreachable': 503,
   'rollover-running': 409,
 };
 

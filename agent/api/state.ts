@@ -109,8 +109,10 @@ export function consoleState(input: StateInput): ConsoleState {
   };
 }
 
-function offerOf({ newest, installed, proposal }: StateInput): Offer | undefined {
-  if (!newest || !installed || newest.document.counter <= installed.counter) return undefined;
+function offerOf({ newest, installed, proposal, clusterProblem }: StateInput): Offer | undefined {
+  // Before anything is installed, a release is offered when the cluster runs something else.
+  const isNewer = installed ? newest && newest.document.counter > installed.counter : proposal !== undefined;
+  if (!newest || !isNewer) return undefined;
   const { version, notes, size } = newest.document;
   return {
     version,
@@ -121,7 +123,7 @@ function offerOf({ newest, installed, proposal }: StateInput): Offer | undefined
     reusedBytes: newest.reusedBytes,
     plan: proposal?.plan,
     planHash: proposal?.hash,
-    objections: proposal ? proposal.objections : ['The cluster has not been observed yet.'],
+    objections: proposal ? proposal.objections : [clusterProblem ?? 'The cluster has not been observed yet.'],
   };
 }
 

@@ -2,7 +2,8 @@
 import { hostname } from 'node:os';
 import { Command } from 'commander';
 import { pino } from 'pino';
-import { parsePort, stopSignal, type Terminal } from '../../terminal.ts';
+import { parsePath, parsePort, parseUrl, parseUrls } from '../../arguments.ts';
+import { stopSignal, type Terminal } from '../../terminal.ts';
 import { VERSION } from '../../version.ts';
 import { DEFAULT_BOOT_PORT, DEFAULT_CLUSTER, DEFAULT_CONSOLE_PORT, seconds, withData } from './options.ts';
 
@@ -32,8 +33,8 @@ export function agentCommand(terminal: () => Terminal): Command {
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .option('--console-port <number>', 'port of the console', parsePort, DEFAULT_CONSOLE_PORT)
     .option('--boot-port <number>', 'port that nodes boot from', parsePort, DEFAULT_BOOT_PORT)
-    .option('--cluster <url>', 'the simulated cluster to drive (rollover simulate)', DEFAULT_CLUSTER)
-    .option('--peer <url...>', 'boot services of other agents nearby, to fetch sealed objects from', [])
+    .option('--cluster <url>', 'the simulated cluster to drive (rollover simulate)', parseUrl, DEFAULT_CLUSTER)
+    .option('--peer <url...>', 'boot services of other agents nearby, to fetch sealed objects from', parseUrls, [])
     .option('--check-every <seconds>', 'how often to look for updates', seconds, 60)
     .option('--reboot-timeout <seconds>', 'how long a node may take to come back', seconds, 900)
     .option('--verbose', 'log to stderr, as JSON lines')
@@ -65,7 +66,7 @@ export function agentCommand(terminal: () => Terminal): Command {
     });
 
   withData(command.command('activate'))
-    .argument('<license-file>', 'the file that the vendor sent')
+    .argument('<license-file>', 'the file that the vendor sent', parsePath)
     .description('bind this site to its license (once)')
     .option('--name <name>', 'what people call this site', hostname())
     .option('--channel <name>', 'channel to follow (default: the license’s first)')

@@ -1,6 +1,7 @@
 // `rollover media import`: takes a release off a stick. The running agent notices it by itself.
 import { Command } from 'commander';
 import { openMedia, requireMediaFor } from '../../airgap/index.ts';
+import { parsePath } from '../../arguments.ts';
 import { bytes, type Terminal } from '../../terminal.ts';
 import { readSite } from '../update/site.ts';
 import { takeUpdate } from '../update/take.ts';
@@ -8,10 +9,11 @@ import { withData } from './options.ts';
 
 export function mediaImportCommand(terminal: () => Terminal): Command {
   return withData(new Command('import'))
-    .argument('<directory>', 'the stick, where it is mounted')
+    .argument('<directory>', 'the stick, where it is mounted', parsePath)
     .description('verify a stick and take its release; safe to run again')
     .action(async (directory: string, flags: { readonly data: string }) => {
       const out = terminal();
+      out.resumable();
       const site = await readSite(flags.data);
       const media = await openMedia(directory);
       const { product, version, channel, exportedAt } = media.index;

@@ -2,6 +2,7 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
+import { parsePath } from '../../arguments.ts';
 
 export const DEFAULT_CONSOLE_PORT = 8480;
 export const DEFAULT_BOOT_PORT = 8481;
@@ -13,11 +14,11 @@ export function defaultAgentDirectory(): string {
 
 /** Adds `--data`. */
 export function withData(command: Command): Command {
-  return command.option('--data <directory>', 'where the agent keeps everything', defaultAgentDirectory());
+  return command.option('--data <directory>', 'where the agent keeps everything', parsePath, defaultAgentDirectory());
 }
 
 export function seconds(text: string): number {
   const number = Number(text);
   if (Number.isFinite(number) && number > 0 && number <= 86_400) return number;
-  throw new InvalidArgumentError('use a number of seconds, at most a day.');
+  throw new InvalidArgumentError('Use a number of seconds, at most a day.');
 }

@@ -1,6 +1,7 @@
 // `rollover simulate`: a modelled cluster for an agent to drive.
 import { Command, InvalidArgumentError } from 'commander';
-import { parsePort, stopSignal, type Terminal } from '../../terminal.ts';
+import { parsePort, parseUrl } from '../../arguments.ts';
+import { stopSignal, type Terminal } from '../../terminal.ts';
 import { DEFAULT_WORLD, faster } from '../simulated/world.ts';
 import { DEFAULT_BOOT_PORT } from './options.ts';
 
@@ -10,7 +11,7 @@ export function simulateCommand(terminal: () => Terminal): Command {
   return new Command('simulate')
     .description('run a SIMULATED cluster (3 racks, 12 nodes) for an agent to drive')
     .option('--port <number>', 'port to listen on', parsePort, DEFAULT_PORT)
-    .option('--boot <url>', 'boot service that its nodes boot from', `http://127.0.0.1:${DEFAULT_BOOT_PORT}`)
+    .option('--boot <url>', 'boot service that its nodes boot from', parseUrl, `http://127.0.0.1:${DEFAULT_BOOT_PORT}`)
     .option('--speed <factor>', 'how many times faster than by default everything in it goes', factor, 1)
     .action(async (flags: { readonly port: number; readonly boot: string; readonly speed: number }) => {
       const out = terminal();
@@ -29,5 +30,5 @@ export function simulateCommand(terminal: () => Terminal): Command {
 function factor(text: string): number {
   const number = Number(text);
   if (Number.isFinite(number) && number >= 0.01 && number <= 1000) return number;
-  throw new InvalidArgumentError('use a number from 0.01 to 1000.');
+  throw new InvalidArgumentError('Use a number from 0.01 to 1000.');
 }

@@ -6,8 +6,8 @@ export interface TargetRelease {
   readonly version: string;
   /** Digest of the sealed manifest: names the release exactly. */
   readonly manifest: string;
-  /** Digest of the image that every node has to report. */
-  readonly image: string;
+  /** Digest of the image that every node has to report; absent for a release that nodes do not boot. */
+  readonly image?: string;
 }
 
 export interface Batch {

@@ -30,7 +30,8 @@ export function checkPlan(plan: Plan, inventory: Inventory, failed: readonly Nod
   });
   for (const node of failed) if (!seen.has(node)) findings.push(`${node} has failed and is not tried again.`);
   for (const node of inventory.nodes) {
-    if (node.image !== plan.target.image && !seen.has(node.id)) findings.push(`${node.id} is left on an old image.`);
+    const isDone = plan.target.image === undefined || node.image === plan.target.image;
+    if (!isDone && !seen.has(node.id)) findings.push(`${node.id} is left on an old image.`);
   }
   if (plan.batches[0] && plan.batches[0].nodes.length > 1) findings.push('The first batch is no canary.');
   return findings;

@@ -15,6 +15,7 @@ export function batchTimeMs(inventory: Inventory, nodes: readonly NodeId[]): num
  * reboot and a recovery. Network: every virtual machine moves at least once.
  */
 export function lowerBound(inventory: Inventory, batches: readonly Batch[]): { lowerBoundMs: number; binding: string } {
+  if (batches.length === 0) return { lowerBoundMs: 0, binding: 'There is nothing to reboot.' };
   const { rebootMs, recoveryMs } = inventory.estimates;
   const racks = new Set(batches.map(batch => batch.rack)).size;
   const storageMs = racks * (rebootMs + recoveryMs);

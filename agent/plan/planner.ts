@@ -12,7 +12,7 @@ export interface SafetyRule {
 }
 
 /**
- * Plans the way from the inventory to the target. A plan without batches means: everything is there already.
+ * Plans the way from the inventory to the target. A plan without batches means: nothing has to be rebooted.
  *
  * @param failed nodes that failed on the way to another release: out of service already, and tried first, one by one
  */
@@ -62,7 +62,7 @@ function byRack(inventory: Inventory, target: TargetRelease): readonly (readonly
   const load = new Map<NodeId, number>();
   for (const vm of inventory.vms) load.set(vm.host, (load.get(vm.host) ?? 0) + vm.memoryMb);
   const pending = inventory.nodes
-    .filter(node => node.image !== target.image)
+    .filter(node => target.image !== undefined && node.image !== target.image)
     .toSorted((a, b) => (load.get(a.id) ?? 0) - (load.get(b.id) ?? 0) || compare(a.id, b.id));
   const racks = Map.groupBy(pending, node => node.rack);
   return [...racks].map(([rack, nodes]) => [rack, nodes.map(node => node.id)]);

@@ -49,7 +49,11 @@ export function step(world: World): Decision {
   for (const [node, record] of world.records) if (OUT_OF_SERVICE.has(record.state)) out.add(node);
   const number = world.plan.batches.findIndex(batch => batch.nodes.some(node => !isDone(world, node)));
   const batch = world.plan.batches[number];
-  if (!batch) return { actions: [], out, status: 'completed', reason: 'Every node runs the new release.' };
+  if (!batch) {
+    const reason =
+      world.plan.batches.length === 0 ? 'There was nothing to reboot.' : 'Every node runs the new release.';
+    return { actions: [], out, status: 'completed', reason };
+  }
 
   const tick = new Tick(world, out);
   for (const node of batch.nodes) tick.advance(node);

@@ -49,6 +49,9 @@ export async function startSimulatedCluster(options: SimulationOptions): Promise
     });
   }
 
+  const server = await new Promise<Server>((resolve, reject) => {
+    const listening = app.listen(options.port, options.host, error => (error ? reject(error) : resolve(listening)));
+  });
   const timers = [
     setInterval(
       clock(elapsed => world.advance(elapsed)),
@@ -60,9 +63,6 @@ export async function startSimulatedCluster(options: SimulationOptions): Promise
     ),
     setInterval(booter(world, options.bootUrl), BOOT_RETRY_MS),
   ];
-  const server = await new Promise<Server>((resolve, reject) => {
-    const listening = app.listen(options.port, options.host, error => (error ? reject(error) : resolve(listening)));
-  });
   const { port } = server.address() as { port: number };
   return {
     url: `http://${options.host}:${port}`,

@@ -12,7 +12,7 @@ import {
   PSK_CIPHERS,
   type SiteReport,
 } from '../../bundles/index.ts';
-import { type MetadataSource, pskOf, type Wrap, wrapSchema } from '../../signing/index.ts';
+import { type MetadataSource, pskOf, reasonOf, type Wrap, wrapSchema } from '../../signing/index.ts';
 import { agentError } from '../errors.ts';
 import { entitlementSecret, type Site } from './site.ts';
 
@@ -34,10 +34,10 @@ export interface FeedClient extends MetadataSource, BundleSource {
  *
  * All calls throw `feed-unreachable`, `feed-refused`, `feed-failed`, `feed-too-large`.
  */
-export function feedClient(site: Site): FeedClient {
+export function feedClient(site: Site, connectTimeoutMs = CONNECT_TIMEOUT_MS): FeedClient {
   const psk = pskOf(entitlementSecret(site));
   const agent = new http.Agent({ keepAlive: true, maxSockets: CONNECTIONS });
-  agent.createConnection = () => connect(site, psk);
+  agent.createConnection = () => connect(site, psk, connectTimeoutMs);
 
   const ask = (path: string, maxBytes: number, body?: unknown) => request({ agent, site, path, maxBytes, body });
   const required = async (path: string, maxBytes: number, body?: unknown) => {
@@ -69,12 +69,16 @@ export function feedClient(site: Site): FeedClient {
   };
 }
 
-/** Errors of connections whose handshake did not succeed although somebody answered. */
+/** Errors of connections whose handshake was refused: somebody answered, and did not accept the key. */
 const refusals = new WeakSet<Error>();
 
-function connect(site: Site, psk: Buffer): tls.TLSSocket {
+/** What OpenSSL says when the other end does not speak TLS at all. */
+const NOT_TLS = /wrong version number|packet length too long/;
+
+function connect(site: Site, psk: Buffer, timeoutMs: number): tls.TLSSocket {
   let answered = false;
   let secure = false;
+  let slow = false;
   const socket = tls.connect({
     host: site.feed.host,
     port: site.feed.port,
@@ -85,7 +89,10 @@ function connect(site: Site, psk: Buffer): tls.TLSSocket {
     ca: [],
     checkServerIdentity: () => new Error('a certificate instead of the license’s key'),
   });
-  socket.setTimeout(CONNECT_TIMEOUT_MS, () => socket.destroy(new Error('the handshake took too long')));
+  socket.setTimeout(timeoutMs, () => {
+    slow = true;
+    socket.destroy(new Error(`no handshake within ${timeoutMs / 1000} s`));
+  });
   socket.once('connect', () => {
     answered = true;
   });
@@ -94,7 +101,7 @@ function connect(site: Site, psk: Buffer): tls.TLSSocket {
     socket.setTimeout(0);
   });
   socket.once('error', error => {
-    if (answered && !secure) refusals.add(error);
+    if (answered && !secure && !slow && !NOT_TLS.test(error.message)) refusals.add(error);
   });
   return socket;
 }
@@ -155,7 +162,12 @@ async function collect(response: http.IncomingMessage, maxBytes: number, where: 
 
 /** A handshake that fails says that the key is not accepted; everything else is the network's fault. */
 function transportError(where: string, cause: Error): Error {
-  if (!refusals.has(cause)) return agentError('feed-unreachable', `The service ${where} does not answer.`, { cause });
+  if (NOT_TLS.test(cause.message)) {
+    return agentError('feed-failed', `What answers at ${where} is no update service.`, { cause });
+  }
+  if (!refusals.has(cause)) {
+    return agentError('feed-unreachable', `The service ${where} does not answer: ${reasonOf(cause)}.`, { cause });
+  }
   const why = `The service ${where} ended the connection: it does not accept this license’s key.`;
   return agentError('feed-refused', why, { cause });
 }

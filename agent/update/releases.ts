@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { type ReleaseDocument, releaseDocumentSchema } from '../../bundles/index.ts';
 import { readFileIfAny, writeFileAtomic } from '../../signing/index.ts';
+import { agentError } from '../errors.ts';
 
 const readySchema = z.strictObject({
   document: releaseDocumentSchema,
@@ -21,10 +22,21 @@ export type ReadyRelease = z.infer<typeof readySchema>;
 
 const indexSchema = z.strictObject({ format: z.literal(1), releases: z.array(readySchema) });
 
-/** Oldest first. */
+/** Oldest first. @throws `releases-damaged` */
 export async function readyReleases(directory: string): Promise<readonly ReadyRelease[]> {
-  const bytes = await readFileIfAny(indexPath(directory));
-  return bytes ? indexSchema.parse(JSON.parse(bytes.toString('utf8'))).releases : [];
+  const path = indexPath(directory);
+  const bytes = await readFileIfAny(path);
+  if (!bytes) return [];
+  try {
+    return indexSchema.parse(JSON.parse(bytes.toString('utf8'))).releases;
+  } catch (cause) {
+    throw agentError('releases-damaged', `${path} is damaged.`, { cause });
+  }
+}
+
+/** The one with the highest counter. */
+export function newestOf(releases: readonly ReadyRelease[]): ReadyRelease | undefined {
+  return releases.toSorted((a, b) => a.document.counter - b.document.counter).at(-1);
 }
 
 /** Adds a release, in place of one with the same manifest. */

@@ -1,10 +1,11 @@
 // What a site is: its license, its secrets and its name, in one file that only its owner can read.
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { feedAddressSchema, type LicenseFile, licenseFileSchema, siteIdSchema } from '../../bundles/index.ts';
 import {
+  ensureDirectory,
   fromBase64url,
   publicKeyOf,
   readFileIfAny,
@@ -64,6 +65,14 @@ export function newSite(
     throw agentError('anchor-mismatch', `The license file trusts the root ${anchor}, not the one you named.`);
   }
   const claims = unverifiedClaims(file.license);
+  const channel = choice.channel ?? (claims.channels[0] as string);
+  if (!claims.channels.includes(channel)) {
+    const has = `it has ${claims.channels.join(', ')}`;
+    throw agentError(
+      'license-refused',
+      `The license for ${claims.product} does not include the channel ${channel}; ${has}.`,
+    );
+  }
   const { privateKey } = generateKeyPairSync('ed25519');
   return {
     format: 'rollover-site/1',
@@ -73,7 +82,7 @@ export function newSite(
     license: file.license,
     licenseId: claims.id,
     product: claims.product,
-    channel: choice.channel ?? (claims.channels[0] as string),
+    channel,
     entitlementSecret: file.entitlementSecret,
     feed: file.feed,
     trustAnchor: file.trustAnchor,
@@ -82,7 +91,7 @@ export function newSite(
   };
 }
 
-/** @throws `not-activated`, `license-file` */
+/** @throws `not-activated`, `site-damaged` */
 export async function readSite(directory: string): Promise<Site> {
   const site = await readSiteFile(sitePath(directory));
   if (!site) throw agentError('not-activated', `There is no activated site in ${directory}.`);
@@ -101,7 +110,7 @@ export async function requireNoSite(directory: string): Promise<void> {
  * use up a second seat of the license.
  */
 export async function writePendingSite(directory: string, site: Site): Promise<Site> {
-  await mkdir(directory, { recursive: true, mode: 0o700 });
+  await ensureDirectory(directory, 0o700);
   const known = await readSiteFile(pendingPath(directory)).catch(() => undefined);
   if (known?.licenseId === site.licenseId) {
     const { site: id, privateKey, publicKey } = known;
@@ -113,7 +122,7 @@ export async function writePendingSite(directory: string, site: Site): Promise<S
 
 /** Writes an activated site. @throws `disk-write` */
 export async function writeSite(directory: string, site: Site): Promise<void> {
-  await mkdir(directory, { recursive: true, mode: 0o700 });
+  await ensureDirectory(directory, 0o700);
   await writeFileAtomic(sitePath(directory), encodeSite(site), 0o600);
   await rm(pendingPath(directory), { force: true });
 }
@@ -124,7 +133,7 @@ async function readSiteFile(path: string): Promise<Site | undefined> {
   try {
     return siteSchema.parse(JSON.parse(bytes.toString('utf8')));
   } catch (cause) {
-    throw agentError('license-file', `${path} is damaged.`, { cause });
+    throw agentError('site-damaged', `${path} is damaged.`, { cause });
   }
 }
 
@@ -136,7 +145,17 @@ export function entitlementSecret(site: Site): Buffer {
   return fromBase64url(site.entitlementSecret);
 }
 
-const claimsSchema = z.object({ id: z.string(), product: z.string(), channels: z.array(z.string()).min(1) });
+/** How many nodes the license covers. Read unverified: a license that was altered is refused with the next release. */
+export function licensedNodes(site: Site): number {
+  return unverifiedClaims(site.license).limits.nodes;
+}
+
+const claimsSchema = z.object({
+  id: z.string(),
+  product: z.string(),
+  channels: z.array(z.string()).min(1),
+  limits: z.object({ nodes: z.int() }),
+});
 
 /** Names only, to know what to ask for. Nothing is granted by them: the license is verified before it is used. */
 function unverifiedClaims(license: string): z.infer<typeof claimsSchema> {

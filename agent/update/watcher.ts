@@ -5,7 +5,7 @@ import type { DroppedSource } from '../../bundles/index.ts';
 import { RolloverError } from '../../signing/index.ts';
 import { feedClient } from './feed-client.ts';
 import { peerSource } from './peer.ts';
-import { type ReadyRelease, readyReleases } from './releases.ts';
+import { newestOf, type ReadyRelease, readyReleases } from './releases.ts';
 import type { Site } from './site.ts';
 import { type TakeProgress, takeUpdate } from './take.ts';
 
@@ -41,7 +41,7 @@ export class UpdateWatcher {
 
   /** The newest release that lies ready, by its counter. */
   get newest(): ReadyRelease | undefined {
-    return this.releases.toSorted((a, b) => a.document.counter - b.document.counter).at(-1);
+    return newestOf(this.releases);
   }
 
   /** Reads what lies ready; cheap, called often. */

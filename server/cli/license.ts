@@ -1,6 +1,7 @@
 // `rollover license`: the license desk.
 import { open, rm } from 'node:fs/promises';
 import { Command, InvalidArgumentError } from 'commander';
+import { parsePath } from '../../arguments.ts';
 import type { LicenseFile } from '../../bundles/index.ts';
 import { type Terminal, table } from '../../terminal.ts';
 import { serverError } from '../errors.ts';
@@ -28,7 +29,7 @@ export function licenseCommand(terminal: () => Terminal): Command {
     .option('--nodes <n>', 'how many nodes it covers', positive, 100)
     .option('--sites <n>', 'how many clusters it covers', positive, 1)
     .option('--expires <date>', 'last day, as 2027-12-31 (default: never)', date)
-    .requiredOption('--out <file>', 'where to write the license file (it is a secret: mode 0600)')
+    .requiredOption('--out <file>', 'where to write the license file (it is a secret: mode 0600)', parsePath)
     .action(async (flags: IssueFlags) => {
       const api = await serviceOf(flags);
       const { customer, product, channel: channels, nodes, sites, expires: expiresAt } = flags;
@@ -51,7 +52,7 @@ export function licenseCommand(terminal: () => Terminal): Command {
   withService(command.command('rekey'))
     .argument('<license>', 'its id')
     .description('give a license a new entitlement key; the old license file opens nothing more')
-    .requiredOption('--out <file>', 'where to write the new license file (it is a secret: mode 0600)')
+    .requiredOption('--out <file>', 'where to write the new license file (it is a secret: mode 0600)', parsePath)
     .action(async (id: string, flags: ServiceOptions & { readonly out: string }) => {
       const api = await serviceOf(flags);
       const issued = await writeLicenseFile(flags.out, () =>
@@ -100,12 +101,12 @@ async function writeLicenseFile(path: string, issue: () => Promise<Issued>): Pro
 function positive(text: string): number {
   const number = Number(text);
   if (Number.isInteger(number) && number > 0) return number;
-  throw new InvalidArgumentError('use a whole number above zero.');
+  throw new InvalidArgumentError('Use a whole number above zero.');
 }
 
 /** The end of that day, UTC. */
 function date(text: string): string {
   const ms = /^\d{4}-\d\d-\d\d$/.test(text) ? Date.parse(`${text}T23:59:59Z`) : Number.NaN;
-  if (Number.isNaN(ms)) throw new InvalidArgumentError('use a date such as 2027-12-31.');
+  if (Number.isNaN(ms)) throw new InvalidArgumentError('Use a date such as 2027-12-31.');
   return new Date(ms).toISOString();
 }

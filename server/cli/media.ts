@@ -1,6 +1,7 @@
 // `rollover media export`: a release on a stick, for one license.
 import { Command } from 'commander';
 import { exportMedia } from '../../airgap/index.ts';
+import { parsePath } from '../../arguments.ts';
 import { bytes, type Terminal } from '../../terminal.ts';
 import { serverError } from '../errors.ts';
 import type { LicenseView } from '../licenses/licenses.ts';
@@ -14,12 +15,13 @@ interface ExportFlags extends ServiceOptions {
 
 export function mediaExportCommand(terminal: () => Terminal): Command {
   return withService(new Command('export'))
-    .argument('<directory>', 'where to write: a mounted stick, or any folder')
+    .argument('<directory>', 'where to write: a mounted stick, or any folder', parsePath)
     .description('write the newest release for one license; safe to run again')
     .requiredOption('--license <id>', 'the license of the site')
     .option('--channel <name>', 'channel to take the release from (default: the license’s first)')
     .action(async (directory: string, flags: ExportFlags) => {
       const out = terminal();
+      out.resumable();
       const api = await serviceOf(flags);
       const license = await api.get<LicenseView>(`/v1/licenses/${encodeURIComponent(flags.license)}`);
       const firstRoot = await api.bytes('/v1/metadata/1.root.json');

@@ -1,7 +1,8 @@
 // Options that all vendor commands share: which service, which token, which keys.
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
+import { parsePath, parseUrl } from '../../arguments.ts';
 import { readFileIfAny } from '../../signing/index.ts';
 import { serverError } from '../errors.ts';
 import { type ApiClient, apiClient } from '../pipeline/api-client.ts';
@@ -14,24 +15,34 @@ export function defaultServerDirectory(): string {
   return process.getuid?.() === 0 ? '/var/lib/rollover/server' : join(homedir(), '.rollover', 'server');
 }
 
-export function defaultKeysDirectory(): string {
-  return process.env['ROLLOVER_KEYS'] ?? join(homedir(), '.rollover', 'keys');
+function defaultKeysDirectory(): string {
+  return join(homedir(), '.rollover', 'keys');
 }
 
 /** Adds `--server` and `--token-file`. */
 export function withService(command: Command): Command {
   return command
-    .option(
-      '--server <url>',
-      'address of the service',
-      process.env['ROLLOVER_SERVER'] ?? `http://127.0.0.1:${DEFAULT_PORT}`,
+    .addOption(
+      new Option('--server <url>', 'address of the service')
+        .argParser(parseUrl)
+        .default(`http://127.0.0.1:${DEFAULT_PORT}`)
+        .env('ROLLOVER_SERVER'),
     )
-    .option('--token-file <path>', 'file with the API token (default: ROLLOVER_TOKEN, or the local service’s own)');
+    .option(
+      '--token-file <path>',
+      'file with the API token (default: ROLLOVER_TOKEN, or the local service’s own)',
+      parsePath,
+    );
 }
 
 /** Adds `--keys`. */
 export function withKeys(command: Command): Command {
-  return command.option('--keys <directory>', 'directory of the vendor’s signing keys', defaultKeysDirectory());
+  return command.addOption(
+    new Option('--keys <directory>', 'directory of the vendor’s signing keys')
+      .argParser(parsePath)
+      .default(defaultKeysDirectory())
+      .env('ROLLOVER_KEYS'),
+  );
 }
 
 export interface ServiceOptions {

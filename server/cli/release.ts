@@ -1,6 +1,7 @@
 // `rollover release`: what the vendor's release pipeline calls.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Command, InvalidArgumentError } from 'commander';
+import { parsePath } from '../../arguments.ts';
 import { diffReleases, type FileChange, type ReleaseDiff } from '../../bundles/index.ts';
 import { counted } from '../../signing/index.ts';
 import { bytes, type Terminal, table } from '../../terminal.ts';
@@ -17,11 +18,12 @@ export function releaseCommand(terminal: () => Terminal): Command {
   const command = new Command('release').description('publish releases and see what is published');
 
   withKeys(withService(command.command('publish')))
-    .argument('<release.yaml>', 'the release file')
+    .argument('<release.yaml>', 'the release file', parsePath)
     .description('pack, seal, sign and publish a release; safe to run again')
     .addHelpText('after', RELEASE_FILE_HELP)
     .action(async (path: string, flags: ServiceOptions & { readonly keys: string }) => {
       const out = terminal();
+      out.resumable();
       const progress = out.progress('packing');
       const published = await publishReleaseFile(await serviceOf(flags), {
         path,
@@ -72,7 +74,7 @@ export function releaseCommand(terminal: () => Terminal): Command {
   withService(command.command('export'))
     .argument('<product>', 'the product')
     .argument('<version>', 'its version')
-    .requiredOption('--tar <file>', 'where to write an ordinary tar')
+    .requiredOption('--tar <file>', 'where to write an ordinary tar', parsePath)
     .description('write a published release as an ordinary tar')
     .action(async (product: string, version: string, flags: ServiceOptions & { readonly tar: string }) => {
       const out = terminal();
@@ -113,7 +115,7 @@ export function releaseCommand(terminal: () => Terminal): Command {
     .option('--grace <hours>', 'leave alone what is younger', hours, 24)
     .action(async (flags: ServiceOptions & { readonly dryRun?: boolean; readonly grace: number }) => {
       const order = { dryRun: flags.dryRun ?? false, graceSeconds: Math.max(60, Math.round(flags.grace * 3600)) };
-      const garbage = await (await serviceOf(flags)).post<Garbage>('/v1/garbage', order);
+      const garbage = await (await serviceOf(flags)).work<Garbage>('/v1/garbage', order);
       const verb = flags.dryRun ? 'would go' : 'went';
       terminal().result(
         garbage,
@@ -149,7 +151,7 @@ function diffText(
 function hours(text: string): number {
   const number = Number(text);
   if (Number.isFinite(number) && number > 0 && number <= 8760) return number;
-  throw new InvalidArgumentError('use a number of hours, at most a year.');
+  throw new InvalidArgumentError('Use a number of hours, at most a year.');
 }
 
 /** SOURCE_DATE_EPOCH as reproducible builds set it (reproducible-builds.org, specification 1.1). */

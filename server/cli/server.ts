@@ -2,8 +2,9 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { pino } from 'pino';
 import { z } from 'zod';
+import { parsePath, parsePort } from '../../arguments.ts';
 import type { FeedAddress, S3Options } from '../../bundles/index.ts';
-import { parsePort, stopSignal, type Terminal } from '../../terminal.ts';
+import { stopSignal, type Terminal } from '../../terminal.ts';
 import { serverError } from '../errors.ts';
 import type { ServerOptions } from '../main.ts';
 import { DEFAULT_FEED_PORT, DEFAULT_PORT, defaultServerDirectory } from './options.ts';
@@ -33,7 +34,7 @@ interface Flags {
 export function serverCommand(terminal: () => Terminal): Command {
   return new Command('server')
     .description('run the hosted service: licenses, releases and updates')
-    .option('--data <directory>', 'where it keeps everything', defaultServerDirectory())
+    .option('--data <directory>', 'where it keeps everything', parsePath, defaultServerDirectory())
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .option('--port <number>', 'port of the vendor API', parsePort, DEFAULT_PORT)
     .option(
@@ -103,6 +104,6 @@ function s3Options(bucket: string, environment: Partial<z.infer<typeof environme
 
 function address(text: string): FeedAddress {
   const match = /^(.+):(\d+)$/.exec(text);
-  if (!match) throw new InvalidArgumentError('use host:port.');
+  if (!match) throw new InvalidArgumentError('Use host:port, such as updates.example.com:8471.');
   return { host: match[1] as string, port: parsePort(match[2] as string) };
 }

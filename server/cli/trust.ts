@@ -47,5 +47,5 @@ function requireReachable(role: string, threshold: number, keys: number): void {
 function count(text: string): number {
   const number = Number(text);
   if (Number.isInteger(number) && number >= 1 && number <= 16) return number;
-  throw new InvalidArgumentError('use a number from 1 to 16.');
+  throw new InvalidArgumentError('Use a number from 1 to 16.');
 }

@@ -3,12 +3,13 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
-import { chmod, chown, mkdir, mkdtemp, readFile, rename, rm, stat } from 'node:fs/promises';
+import { chmod, chown, mkdtemp, readFile, rename, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { Client } from 'pg';
+import { ensureDirectory } from '../../signing/index.ts';
 import { serverError } from '../errors.ts';
 import { othersCanEnter, postgresBinaries } from './postgres-binaries.ts';
 
@@ -37,7 +38,7 @@ export async function startEmbeddedPostgres(directory: string): Promise<RunningP
   const identity = asNobody ? { uid: NOBODY, gid: NOBODY } : {};
   const cluster = resolve(directory, 'cluster');
   const logPath = join(directory, 'postgres.log');
-  await mkdir(directory, { recursive: true });
+  await ensureDirectory(directory);
   if (asNobody) await handToNobody(directory);
   const { initdb, postgres, libraryPath } = await postgresBinaries(directory, asNobody);
   // Nothing of our own environment: it may hold keys, and other processes of that user can read it.
@@ -64,8 +65,11 @@ interface RunOptions {
   readonly env: NodeJS.ProcessEnv;
 }
 
+/** Begins the name of a directory for the socket: short, because the path of a socket is. */
+const SOCKET_DIRECTORY = join(tmpdir(), 'rollover-pg-');
+
 async function launch(postgres: string, cluster: string, logPath: string, options: RunOptions) {
-  const host = await mkdtemp(join(tmpdir(), 'rollover-pg-'));
+  const host = await mkdtemp(SOCKET_DIRECTORY);
   if (options.uid !== undefined) await chown(host, NOBODY, NOBODY);
   const log = openSync(logPath, 'a', 0o600);
   const args = ['-D', cluster, '-c', 'listen_addresses=', '-c', `unix_socket_directories=${host}`];
@@ -109,10 +113,19 @@ async function createCluster(initdb: string, cluster: string, options: RunOption
   await rename(partial, cluster);
 }
 
-/** Ends a PostgreSQL that outlived a killed service: two servers on one directory would corrupt it. */
+/** Where `postmaster.pid` names the directory of the socket, from 0 (PostgreSQL: miscadmin.h, LOCK_FILE_LINE_SOCKET_DIR). */
+const SOCKET_LINE = 4;
+
+/** Ends a PostgreSQL that outlived a killed service: two servers on one directory would corrupt it. Its socket goes too. */
 async function stopLeftOver(cluster: string): Promise<void> {
   const pidFile = await readFile(join(cluster, 'postmaster.pid'), 'utf8').catch(() => '');
-  const pid = Number(pidFile.split('\n')[0]);
+  const lines = pidFile.split('\n');
+  await stopPostmaster(Number(lines[0]), cluster);
+  const host = lines[SOCKET_LINE] ?? '';
+  if (host.startsWith(SOCKET_DIRECTORY)) await rm(host, { recursive: true, force: true });
+}
+
+async function stopPostmaster(pid: number, cluster: string): Promise<void> {
   if (!Number.isSafeInteger(pid) || pid <= 1) return;
   const commandLine = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
   if (!commandLine.split('\0').includes(cluster)) return;

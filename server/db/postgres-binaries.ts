@@ -1,7 +1,8 @@
 // Where the PostgreSQL that npm brings lies, and what it needs to run from there.
-import { cp, mkdir, readFile, rename, rm, stat, symlink } from 'node:fs/promises';
+import { cp, readFile, rename, rm, stat, symlink } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { basename, dirname, join, resolve } from 'node:path';
+import { ensureDirectory } from '../../signing/index.ts';
 import { serverError } from '../errors.ts';
 
 export interface PostgresBinaries {
@@ -63,7 +64,7 @@ function packaged(): { readonly native: string; readonly version: string } {
 async function libraryLinks(directory: string, native: string): Promise<string> {
   const links = join(directory, 'lib');
   await rm(links, { recursive: true, force: true });
-  await mkdir(links, { recursive: true });
+  await ensureDirectory(links);
   const wanted: { source: string; target: string }[] = JSON.parse(
     await readFile(join(native, 'pg-symlinks.json'), 'utf8'),
   );

@@ -14,13 +14,13 @@ const TOKEN = /^Bearer (rlv_[A-Za-z0-9_-]{43})$/;
 export async function ensureAdminToken(db: Database, directory: string, now: Date): Promise<string> {
   const path = join(directory, 'admin.token');
   const known = (await readFileIfAny(path))?.toString('utf8').trim();
-  const token = known ?? `rlv_${randomBytes(32).toString('base64url')}`;
+  const token = known || `rlv_${randomBytes(32).toString('base64url')}`;
   await db
     .insertInto('tokens')
     .values({ id: randomUUID(), name: 'admin', hash: sha256Hex(token), created_at: now })
     .onConflict(conflict => conflict.column('hash').doNothing())
     .execute();
-  if (known === undefined) await writeFileAtomic(path, `${token}\n`, 0o600);
+  if (!known) await writeFileAtomic(path, `${token}\n`, 0o600);
   return path;
 }
 

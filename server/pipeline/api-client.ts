@@ -1,15 +1,20 @@
 // The vendor API as the command line uses it. Problems come back as the errors they were, with their codes and hints.
 import { BUNDLE_ERRORS, type Problem } from '../../bundles/index.ts';
-import { type ErrorTable, RolloverError, SIGNING_ERRORS } from '../../signing/index.ts';
+import { type ErrorTable, RolloverError, reasonOf, SIGNING_ERRORS } from '../../signing/index.ts';
 import { SERVER_ERRORS, serverError } from '../errors.ts';
 
-const TIMEOUT_MS = 120_000;
+/** For a question and its answer. */
+const CALL_TIMEOUT_MS = 30_000;
+/** For objects, and for work that grows with what is stored: a segment of 1 MiB at 64 kB/s takes 17 s. */
+const LONG_TIMEOUT_MS = 240_000;
 const KNOWN: ErrorTable = { ...SIGNING_ERRORS, ...BUNDLE_ERRORS, ...SERVER_ERRORS };
 
 export interface ApiClient {
   readonly url: string;
   get<T>(path: string): Promise<T>;
   post<T>(path: string, body: unknown): Promise<T>;
+  /** As `post`, for work that may take minutes. */
+  work<T>(path: string, body: unknown): Promise<T>;
   /** Raw bytes, or undefined where there is nothing under that name. */
   bytes(path: string): Promise<Buffer | undefined>;
   exists(path: string): Promise<boolean>;
@@ -22,37 +27,59 @@ export interface ApiClient {
  * All calls throw `service-unreachable`, `service-failed`, or the error that the service answered with.
  */
 export function apiClient(url: string, token: string): ApiClient {
-  const call = async (
-    method: string,
-    path: string,
-    body?: string | Uint8Array<ArrayBuffer>,
-    type?: string,
-  ): Promise<Response> => {
+  /** Sends a request and reads the answer with `read`, all of it within the time. */
+  const call = async <T>(
+    { method, path, body, type, timeoutMs = CALL_TIMEOUT_MS }: Call,
+    read: (response: Response) => Promise<T>,
+  ): Promise<T> => {
     const headers = { authorization: `Bearer ${token}`, ...(type ? { 'content-type': type } : {}) };
-    const signal = AbortSignal.timeout(TIMEOUT_MS);
+    const signal = AbortSignal.timeout(timeoutMs);
     const request = { method, headers, signal, ...(body === undefined ? {} : { body }) };
-    return fetch(new URL(path, url), request).catch(cause => {
-      throw serverError('service-unreachable', `The service at ${url} does not answer.`, { cause });
-    });
+    try {
+      return await read(await fetch(new URL(path, url), request));
+    } catch (cause) {
+      if (cause instanceof RolloverError) throw cause;
+      if (cause instanceof SyntaxError)
+        throw serverError('service-failed', `${url} answers, but is no service of ours.`);
+      const slow = signal.aborted && `has not answered within ${timeoutMs / 1000} s`;
+      throw serverError(
+        'service-unreachable',
+        `The service at ${url} ${slow || `does not answer: ${reasonOf(cause)}`}.`,
+        {
+          cause,
+        },
+      );
+    }
   };
+  const json = async <T>(request: Call) => call(request, async response => content<T>(await succeeded(response)));
+  const post = { method: 'POST', type: 'application/json' };
   return {
     url,
-    get: async path => json(await succeeded(await call('GET', path))),
-    post: async (path, body) =>
-      json(await succeeded(await call('POST', path, JSON.stringify(body), 'application/json'))),
-    async bytes(path) {
-      const response = await call('GET', path);
-      if (response.status === 404) return undefined;
-      return Buffer.from(await (await succeeded(response)).arrayBuffer());
-    },
-    async exists(path) {
-      const response = await call('HEAD', path);
-      return response.status !== 404 && (await succeeded(response)).ok;
-    },
+    get: path => json({ method: 'GET', path }),
+    post: (path, body) => json({ ...post, path, body: JSON.stringify(body) }),
+    work: (path, body) => json({ ...post, path, body: JSON.stringify(body), timeoutMs: LONG_TIMEOUT_MS }),
+    bytes: path =>
+      call({ method: 'GET', path, timeoutMs: LONG_TIMEOUT_MS }, async response =>
+        response.status === 404 ? undefined : Buffer.from(await (await succeeded(response)).arrayBuffer()),
+      ),
+    exists: path =>
+      call({ method: 'HEAD', path }, async response => response.status !== 404 && (await succeeded(response)).ok),
     async put(path, bytes) {
-      await succeeded(await call('PUT', path, new Uint8Array(bytes), 'application/octet-stream'));
+      const body = new Uint8Array(bytes);
+      await call(
+        { method: 'PUT', path, body, type: 'application/octet-stream', timeoutMs: LONG_TIMEOUT_MS },
+        succeeded,
+      );
     },
   };
+}
+
+interface Call {
+  readonly method: string;
+  readonly path: string;
+  readonly body?: string | Uint8Array<ArrayBuffer>;
+  readonly type?: string;
+  readonly timeoutMs?: number;
 }
 
 async function succeeded(response: Response): Promise<Response> {
@@ -64,6 +91,6 @@ async function succeeded(response: Response): Promise<Response> {
   throw serverError('service-failed', `The service answered ${response.status}${where}.`);
 }
 
-async function json<T>(response: Response): Promise<T> {
+async function content<T>(response: Response): Promise<T> {
   return (response.status === 204 ? undefined : await response.json()) as T;
 }

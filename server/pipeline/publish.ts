@@ -11,6 +11,7 @@ import {
   packRelease,
   type ReleaseDocument,
 } from '../../bundles/index.ts';
+import { hasCode, type Signer } from '../../signing/index.ts';
 import { serverError } from '../errors.ts';
 import type { ReleaseView } from '../releases/releases.ts';
 import type { ApiClient } from './api-client.ts';
@@ -19,9 +20,12 @@ import { publishedReleases } from './published.ts';
 import { type LocalRelease, measure, openReleaseFile } from './release-file.ts';
 import { Uploader } from './upload.ts';
 import { productKey, signersOf } from './vendor-keys.ts';
+import { compareVersions } from './version-order.ts';
 
 const POLL_MS = 200;
 /** The service reads every object of the release once. */
+/** How often a publication is signed anew because others were first. */
+const TURNS = 5;
 const PUBLISH_TIMEOUT_MS = 30 * 60_000;
 /** Earlier releases whose segments are used again. */
 const BASE_RELEASES = 3;
@@ -69,7 +73,7 @@ export async function publishReleaseFile(api: ApiClient, options: PublishOptions
 async function publish(api: ApiClient, release: LocalRelease, options: PublishOptions): Promise<Published> {
   const { product, version, channel } = release;
   const signers = await signersOf(options.keysDirectory, 'targets');
-  const state = await readChannel(api, product, channel);
+  requireNewest(await readChannel(api, product, channel), version);
 
   options.onStep('looking at the directories');
   const totalBytes = measure(release);
@@ -79,17 +83,7 @@ async function publish(api: ApiClient, release: LocalRelease, options: PublishOp
   options.onStep('packing, sealing and uploading');
   const uploader = new Uploader(api);
   const packed = await pack(release, key, await baseReleases(api, product, uploader), uploader, options, totalBytes);
-  const published = state.channel.releases.find(known => known.version === version);
-  const counter = published?.counter ?? nextCounter(state);
-  if (published) await requireSamePublished(api, release, packed);
-  else {
-    const document = releaseDocument(release, packed, counter, options.nowMs);
-    const bytes = Buffer.from(JSON.stringify(document));
-    options.onStep('signing');
-    const publication = await withRelease(state, document, bytes, signers, options.nowMs);
-    options.onStep('publishing');
-    await submit(api, channel, bytes, packed, publication);
-  }
+  const counter = await publishPacked(api, release, packed, signers, options);
   return {
     product,
     version,
@@ -103,6 +97,54 @@ async function publish(api: ApiClient, release: LocalRelease, options: PublishOp
     newBytes: packed.newBytes,
     sentBytes: uploader.sentBytes,
   };
+}
+
+/**
+ * Signs and submits; returns the release's number in its channel. Whoever publishes at the same time may be first: then it is
+ * signed again on top of theirs.
+ */
+async function publishPacked(
+  api: ApiClient,
+  release: LocalRelease,
+  packed: PackedRelease,
+  signers: readonly Signer[],
+  options: PublishOptions,
+): Promise<number> {
+  const { product, version, channel } = release;
+  for (let turn = 1; ; turn++) {
+    const state = await readChannel(api, product, channel);
+    const published = state.channel.releases.find(known => known.version === version);
+    if (published) {
+      await requireSamePublished(api, release, packed);
+      return published.counter;
+    }
+    requireNewest(state, version);
+    const counter = nextCounter(state);
+    const document = releaseDocument(release, packed, counter, options.nowMs);
+    const bytes = Buffer.from(JSON.stringify(document));
+    options.onStep('signing');
+    const publication = await withRelease(state, document, bytes, signers, options.nowMs);
+    options.onStep('publishing');
+    try {
+      await submit(api, channel, bytes, packed, publication);
+      return counter;
+    } catch (error) {
+      if (!hasCode(error, 'metadata-conflict') || turn === TURNS) throw error;
+      options.onStep('somebody else has published meanwhile: trying again');
+    }
+  }
+}
+
+/** A site takes what was published last: an older version would be a way back. @throws `version-older` */
+function requireNewest({ channel }: ChannelState, version: string): void {
+  const newest = channel.releases
+    .map(release => release.version)
+    .toSorted(compareVersions)
+    .at(-1);
+  const isPublished = channel.releases.some(release => release.version === version);
+  if (newest === undefined || isPublished || compareVersions(version, newest) > 0) return;
+  const what = `${channel.product}/${channel.channel} has ${newest} already`;
+  throw serverError('version-older', `${what}, which is not older than ${version}.`);
 }
 
 /** Earlier releases of which every segment is still there, and leased from now on. */
@@ -214,6 +256,9 @@ async function submit(
     release = await api.get<ReleaseView>(`/v1/releases/${release.id}`);
   }
   if (release.state !== 'published') {
+    if (release.problem?.startsWith('metadata-conflict: ')) {
+      throw serverError('metadata-conflict', `Others publish to ${channel} all the time.`);
+    }
     throw serverError('release-incomplete', `The service refused the release: ${release.problem}`);
   }
   requireContent(release, packed);

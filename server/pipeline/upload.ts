@@ -43,7 +43,7 @@ export class Uploader {
     const missing = new Set<string>();
     for (let i = 0; i < names.length; i += 1000) {
       const digests = names.slice(i, i + 1000);
-      const answer = await this.#api.post<{ missing: string[] }>('/v1/objects/missing', {
+      const answer = await this.#api.work<{ missing: string[] }>('/v1/objects/missing', {
         holder: this.#holder,
         digests,
       });

@@ -1,9 +1,10 @@
 // The vendor's own keys: signing keys of root and targets, and one secret per product. A directory of files that only
 // their owner can read; the hosted service never sees them.
 import { randomBytes } from 'node:crypto';
-import { mkdir, readdir, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
+  ensureDirectory,
   fromBase64url,
   generateSigningKey,
   readFileIfAny,
@@ -30,7 +31,7 @@ export async function createVendorKeys(
   directory: string,
   counts: Readonly<Record<OfflineRole, number>>,
 ): Promise<Readonly<Record<OfflineRole, readonly Signer[]>>> {
-  await mkdir(directory, { recursive: true, mode: 0o700 });
+  await ensureDirectory(directory, 0o700);
   for (const role of ['root', 'targets'] as const) {
     for (let i = 1; i <= counts[role]; i++) {
       const path = join(directory, `${role}-${i}.pem`);

@@ -1,20 +1,22 @@
 // Files that are either the old one or the new one, whatever is killed in between.
 // Used by every room that keeps state on a disk.
 import { randomBytes } from 'node:crypto';
-import { type FileHandle, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { type FileHandle, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { signingError } from '../errors.ts';
+import { ensureDirectory } from './directory.ts';
+import { reasonOf } from './system-error.ts';
 
 /**
  * Replaces `path` by `data`: temporary file beside it, fsync, rename, fsync of the directory.
  *
  * @param mode permissions of the new file; secrets are written with 0o600 from their first byte
- * @throws `disk-write`
+ * @throws `disk-write`, `directory-unusable`
  */
 export async function writeFileAtomic(path: string, data: Uint8Array | string, mode = 0o644): Promise<void> {
   const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
+  await ensureDirectory(dirname(path));
   try {
-    await mkdir(dirname(path), { recursive: true });
     const file = await open(temporary, 'wx', mode);
     try {
       await file.writeFile(data);
@@ -26,7 +28,7 @@ export async function writeFileAtomic(path: string, data: Uint8Array | string, m
     await syncDirectory(dirname(path));
   } catch (cause) {
     await rm(temporary, { force: true }).catch(() => undefined);
-    throw signingError('disk-write', `Cannot write ${path}: ${reason(cause)}.`, { cause });
+    throw signingError('disk-write', `Cannot write ${path}: ${reasonOf(cause)}.`, { cause });
   }
 }
 
@@ -49,12 +51,4 @@ export async function readFileIfAny(path: string): Promise<Buffer | undefined> {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
   }
-}
-
-function reason(error: unknown): string {
-  const code = (error as NodeJS.ErrnoException).code;
-  if (code === 'ENOSPC') return 'the disk is full';
-  if (code === 'EACCES' || code === 'EPERM') return 'permission denied';
-  if (code === 'EROFS') return 'the file system is read-only';
-  return error instanceof Error ? error.message : String(error);
 }

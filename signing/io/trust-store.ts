@@ -1,19 +1,23 @@
 // The trusted state of a site on its disk: files named by their digest, and one small index that is replaced atomically.
 // A crash between any two writes leaves the old index with the old files.
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { isSha256Hex, sha256Hex } from '../encoding.ts';
 import { signingError } from '../errors.ts';
 import type { TrustStore } from '../refresh.ts';
 import type { TrustedFiles, TrustedState } from '../trust.ts';
 import { readFileIfAny, writeFileAtomic } from './atomic-file.ts';
+import { ensureDirectory } from './directory.ts';
 
-interface Index {
-  readonly root: string;
-  readonly timestamp?: string;
-  readonly snapshot?: string;
-  readonly targets: Readonly<Record<string, string>>;
-}
+const indexSchema = z.strictObject({
+  root: z.string(),
+  timestamp: z.string().optional(),
+  snapshot: z.string().optional(),
+  targets: z.record(z.string(), z.string()),
+});
+
+type Index = z.infer<typeof indexSchema>;
 
 /** Keeps the state below `directory`, which is created when needed. */
 export function fileTrustStore(directory: string): TrustStore {
@@ -42,7 +46,7 @@ export function fileTrustStore(directory: string): TrustStore {
     },
 
     async save(state: TrustedState): Promise<void> {
-      await mkdir(join(directory, 'metadata'), { recursive: true });
+      await ensureDirectory(join(directory, 'metadata'));
       const kept = new Set<string>();
       const put = async (bytes: Uint8Array) => {
         const digest = sha256Hex(bytes);
@@ -66,7 +70,7 @@ export function fileTrustStore(directory: string): TrustStore {
 
 function parseIndex(bytes: Buffer, directory: string): Index {
   try {
-    return JSON.parse(bytes.toString('utf8')) as Index;
+    return indexSchema.parse(JSON.parse(bytes.toString('utf8')));
   } catch (cause) {
     throw signingError('trust-state-damaged', `The stored trust state in ${directory} is damaged.`, { cause });
   }

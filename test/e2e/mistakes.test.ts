@@ -1,12 +1,13 @@
 // One mistake of each kind on the command line: a clear sentence, what to do, and an exit code of its own kind.
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { cp, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import net from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { EXIT_CODES } from '../../signing/index.ts';
-import { freePorts, type Processes, processes } from '../support/processes.ts';
+import { freePorts, LAUNCHER, type Processes, processes } from '../support/processes.ts';
 import { startTestService, type TestService } from '../support/service.ts';
 
 let service: TestService;
@@ -30,7 +31,7 @@ async function fails(kind: keyof typeof EXIT_CODES, says: RegExp, args: readonly
   assert.equal(code, EXIT_CODES[kind], `exit ${code}: ${stderr}`);
   assert.match(stderr, says);
   assert.equal(stdout, '');
-  if (kind !== 'usage') assert.match(stderr, /What to do: [A-Z]/);
+  assert.match(stderr, /What to do: [A-Z`]/);
   assert.doesNotMatch(stderr, /\bat file:|node:internal/, 'no stack trace');
 }
 
@@ -44,10 +45,28 @@ async function releaseFile(name: string, change: (text: string) => string = text
 }
 
 test('words that do not exist', async () => {
-  await fails('usage', /unknown command 'relase'[\s\S]*Did you mean release/, ['relase']);
-  await fails('usage', /unknown option '--fast'/, ['release', 'publish', '--fast', 'x']);
-  await fails('usage', /missing required argument/, ['release', 'publish']);
-  await fails('usage', /a port is a number/, ['server', '--port', 'many']);
+  await fails('usage', /Unknown command 'relase'[\s\S]*Did you mean release/, ['relase']);
+  await fails('usage', /Unknown option '--fast'/, ['release', 'publish', '--fast', 'x']);
+  await fails('usage', /Missing required argument/, ['release', 'publish']);
+  await fails('usage', /A port is a number/, ['server', '--port', 'many']);
+});
+
+test('addresses and paths that cannot be right are refused before anything is asked', async () => {
+  await fails('usage', /Use an address such as/, ['license', 'list', '--server', 'localhost:8470']);
+  await fails('usage', /An address has no path: use http:\/\/vendor/, [
+    'license',
+    'list',
+    '--server',
+    'http://vendor/api',
+  ]);
+  await fails('usage', /Use an address such as/, ['agent', '--cluster', 'cluster']);
+  await fails('usage', /It is empty/, ['agent', '--data', '']);
+});
+
+test('a directory that nobody can make, such as one below /proc, is an error and not an endless loop', async () => {
+  await fails('storage', /\/proc\/nothing/, ['server', '--data', '/proc/nothing/here']);
+  const keys = ['trust', 'init', '--keys', '/proc/nothing/here', '--server', 'http://127.0.0.1:9'];
+  await fails('network', /does not answer/, keys);
 });
 
 test('a release file that is missing, no YAML, or wrong in a field', async () => {
@@ -161,6 +180,45 @@ test('a port in use, and a second service on the same data, which leaves the fir
   await product.json(['license', 'list']);
 });
 
+test('ports that cannot be had: one port for two things, an address of another machine, a cluster beside a cluster', async () => {
+  const server = ['server', '--data', join(product.directory, 'ports')];
+  await fails('usage', /cannot both have port 18470/, [...server, '--port', '18470', '--feed-port', '18470']);
+  await fails('usage', /this machine does not have the address/, [...server, '--host', '192.0.2.1']);
+  const { port } = new URL(service.url);
+  await fails('busy', /Cannot listen 127\.0\.0\.1:\d+: it is in use/, ['simulate', '--port', port]);
+});
+
+test('a database or a queue that is not there is told at once, without its password', async () => {
+  const [port, feed] = (await freePorts([0, 0])) as [number, number];
+  const data = ['--data', join(product.directory, 'elsewhere')];
+  const args = ['server', ...data, '--port', `${port}`, '--feed-port', `${feed}`];
+  const settings = [
+    { DATABASE_URL: 'postgres://me:secret@127.0.0.1:9/mine' },
+    { REDIS_URL: 'redis://:secret@127.0.0.1:9' },
+  ];
+  for (const environment of settings) {
+    const elsewhere = await processes(environment);
+    const { code, stderr } = await elsewhere.run(args);
+    await elsewhere.dispose();
+    assert.equal(code, EXIT_CODES.network, stderr);
+    assert.match(stderr, /at 127\.0\.0\.1:9 cannot be used: nobody listens there\./);
+    assert.doesNotMatch(stderr, /secret/);
+  }
+});
+
+test('whoever reads the output may stop reading', async () => {
+  const head = spawn('sh', ['-c', '"$0" "$1" license list | true', process.execPath, LAUNCHER], {
+    env: { ...process.env, ROLLOVER_TOKEN: service.token, ROLLOVER_SERVER: service.url },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let stderr = '';
+  head.stderr.on('data', part => {
+    stderr += part;
+  });
+  await once(head, 'close');
+  assert.equal(stderr, '');
+});
+
 test('a threshold that no number of keys can meet', async () => {
   await fails('usage', /threshold of 2 needs more than 1 root key/, ['trust', 'init', '--root-threshold', '2']);
 });
@@ -178,10 +236,17 @@ test('an agent that is not there, a plan that is none', async () => {
 });
 
 test('with --json, an error is one JSON document on stderr and stdout is empty', async () => {
-  const { code, stdout, stderr } = await product.run(['release', 'publish', 'nowhere.yaml', '--json']);
-  assert.equal(code, EXIT_CODES.input);
-  assert.equal(stdout, '');
-  assert.deepEqual(Object.keys(JSON.parse(stderr).error), ['code', 'message', 'hint']);
+  const mistakes: [keyof typeof EXIT_CODES, string[]][] = [
+    ['input', ['release', 'publish', 'nowhere.yaml']],
+    ['usage', ['release', 'publish']],
+    ['usage', ['license', 'list', '--fast']],
+  ];
+  for (const [kind, args] of mistakes) {
+    const { code, stdout, stderr } = await product.run([...args, '--json']);
+    assert.equal(code, EXIT_CODES[kind]);
+    assert.equal(stdout, '');
+    assert.deepEqual(Object.keys(JSON.parse(stderr).error), ['code', 'message', 'hint']);
+  }
 });
 
 test('--help shows the whole tree of commands, and every command has a help of its own', async () => {

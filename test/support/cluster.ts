@@ -12,7 +12,11 @@ import type { Driver } from '../../agent/sdk/index.ts';
 import { DEFAULT_WORLD, World, type WorldOptions } from '../../agent/simulated/world.ts';
 
 export const OLD_IMAGE = '1'.repeat(64);
-export const TARGET: TargetRelease = { version: '5.2.0', manifest: 'a'.repeat(64), image: '2'.repeat(64) };
+export const TARGET = {
+  version: '5.2.0',
+  manifest: 'a'.repeat(64),
+  image: '2'.repeat(64),
+} as const satisfies TargetRelease;
 
 /** The default world, booted into the old image, as the drivers see it. */
 export function inventory(change: Partial<Inventory> = {}): Inventory {

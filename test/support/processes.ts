@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-const LAUNCHER = fileURLToPath(new URL('../../rollover.js', import.meta.url));
+export const LAUNCHER = fileURLToPath(new URL('../../rollover.js', import.meta.url));
 const START_TIMEOUT_MS = 90_000;
 
 export interface Finished {

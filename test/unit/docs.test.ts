@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { AGENT_ERRORS } from '../../agent/errors.ts';
 import { AIRGAP_ERRORS } from '../../airgap/errors.ts';
 import { BUNDLE_ERRORS } from '../../bundles/errors.ts';
+import { CLI_ERRORS } from '../../failure.ts';
 import { SERVER_ERRORS } from '../../server/errors.ts';
 import { type ErrorTable, EXIT_CODES, SIGNING_ERRORS } from '../../signing/index.ts';
 
@@ -18,6 +19,7 @@ const TABLES: Readonly<Record<string, ErrorTable>> = {
   airgap: AIRGAP_ERRORS,
   server: SERVER_ERRORS,
   agent: AGENT_ERRORS,
+  'command line': CLI_ERRORS,
 };
 
 test('docs/errors.md lists every code with its exit code and what to do', () => {
@@ -81,9 +83,10 @@ function errorsPage(): string {
 }
 
 function sources(): string[] {
-  return ['agent', 'airgap', 'bundles', 'server', 'signing'].flatMap(room =>
+  const inRooms = ['agent', 'airgap', 'bundles', 'server', 'signing'].flatMap(room =>
     readdirSync(join(ROOT, room), { recursive: true, encoding: 'utf8' })
       .filter(name => name.endsWith('.ts') && !name.includes('dist'))
       .map(name => join(ROOT, room, name)),
   );
+  return [...inRooms, join(ROOT, 'failure.ts')];
 }

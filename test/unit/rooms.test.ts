@@ -19,7 +19,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Files beside the rooms that the rooms' command lines may use; they import no room themselves. */
-const SHARED_ROOT_FILES = new Set(['terminal.ts', 'version.ts']);
+const SHARED_ROOT_FILES = new Set(['arguments.ts', 'terminal.ts', 'version.ts']);
 
 const SOURCE = /\.tsx?$/;
 const IMPORT = /(?:from|import)\s*\(?\s*'(\.[^']+)'/g;

@@ -55,6 +55,25 @@ test('a wrong key, an unknown id and a revoked license are refused in the handsh
   await rejectsWith('feed-refused', () => timestamp(site));
 });
 
+test('a service that hangs, and something else that listens there, are not a refusal of the key', async () => {
+  const { file } = await service.issue();
+  const answers: Record<string, (socket: net.Socket) => void> = {
+    'feed-unreachable': socket => void socket.resume(),
+    'feed-failed': socket => void socket.once('data', () => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')),
+  };
+  for (const [code, answer] of Object.entries(answers)) {
+    await using other = net.createServer(socket => answer(socket.on('error', () => undefined)));
+    await once(other.listen(0, '127.0.0.1'), 'listening');
+    const { port } = other.address() as net.AddressInfo;
+    const feed = feedClient({ ...siteOf(file), feed: { host: '127.0.0.1', port } }, 300);
+    try {
+      await rejectsWith(code, () => feed.metadata('timestamp.json', 16_384));
+    } finally {
+      feed.close();
+    }
+  }
+});
+
 test('a service that shows a certificate instead of the key is an impostor, whoever signed the certificate', async () => {
   const { file } = await service.issue();
   const certificate = await selfSigned('updates.example');

@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import request from 'supertest';
+import type { ApiClient } from '../../../server/pipeline/api-client.ts';
+import type { ReleaseView } from '../../../server/releases/releases.ts';
 import { sha256Hex } from '../../../signing/index.ts';
 import { rejectsWith } from '../../support/errors.ts';
 import { startTestService, type TestService } from '../../support/service.ts';
@@ -206,3 +208,30 @@ function atOnce(count: number): () => Promise<void> {
     return gate.promise;
   };
 }
+
+test('a channel only goes forward, in the order of versions', async () => {
+  await service.publish('2.0.0-rc.2', { channel: 'forward' });
+  for (const older of ['1.9.0', '2.0.0-rc.1']) {
+    const { message } = await rejectsWith('version-older', () => service.publish(older, { channel: 'forward' }));
+    assert.match(message, /has 2\.0\.0-rc\.2 already/);
+  }
+  await service.publish('2.0.0', { channel: 'forward' });
+});
+
+test('somebody else publishes in between: it is signed again on top of theirs', async () => {
+  let others = 0;
+  const interrupted: ApiClient = {
+    ...service.api,
+    async post<T>(path: string, body: unknown) {
+      if (path === '/v1/releases' && others === 0) await service.publish('1.0.0', { channel: `other-${++others}` });
+      return service.api.post<T>(path, body);
+    },
+  };
+  const { address } = await service.publish('1.0.0', { channel: 'meanwhile' }, interrupted);
+  assert.equal(others, 1);
+  const { releases } = await service.api.get<{ releases: ReleaseView[] }>('/v1/releases?channel=meanwhile');
+  assert.deepEqual(
+    releases.map(({ state }) => [address, state]),
+    [['cloud/meanwhile/1.0.0', 'published']],
+  );
+});

@@ -35,8 +35,10 @@ test('any flipped byte in the stored state is noticed', async t => {
     await rejectsWith('trust-state-damaged', () => fileTrustStore(directory).load());
     await writeFile(path, good);
   }
-  await writeFile(join(directory, 'trust.json'), '{"root"');
-  await rejectsWith('trust-state-damaged', () => fileTrustStore(directory).load());
+  for (const damaged of ['', '{"root"', '{}', 'null']) {
+    await writeFile(join(directory, 'trust.json'), damaged);
+    await rejectsWith('trust-state-damaged', () => fileTrustStore(directory).load());
+  }
 });
 
 async function temporary(t: { after(work: () => Promise<void>): void }): Promise<string> {

@@ -1,0 +1,36 @@
+// What words on the command line may be: parsers for options and arguments, used by the rooms' `cli/` folders. They check
+// what can be checked without asking anybody; a wrong word is a usage error before anything has begun.
+import { InvalidArgumentError } from 'commander';
+
+/** A TCP port. */
+export function parsePort(text: string): number {
+  const number = Number(text);
+  if (/^\d+$/.test(text) && number > 0 && number < 65536) return number;
+  throw new InvalidArgumentError('A port is a number from 1 to 65535.');
+}
+
+/** An address over HTTP, without a path: what is asked for there is for the product to say. */
+export function parseUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (!url || !/^https?:$/.test(url.protocol) || url.host === '') {
+    throw new InvalidArgumentError('Use an address such as http://127.0.0.1:8470.');
+  }
+  if (url.username !== '' || url.password !== '') {
+    throw new InvalidArgumentError('An address carries no user and no password.');
+  }
+  if (url.pathname !== '/' || url.search !== '' || url.hash !== '') {
+    throw new InvalidArgumentError(`An address has no path: use ${url.origin}.`);
+  }
+  return url.origin;
+}
+
+/** For options that take several. */
+export function parseUrls(text: string, before: readonly string[]): readonly string[] {
+  return [...before, parseUrl(text)];
+}
+
+/** A file or a directory. An empty one comes from a variable that is not set, and would mean the current directory. */
+export function parsePath(text: string): string {
+  if (text !== '') return text;
+  throw new InvalidArgumentError('It is empty; name a file or a directory.');
+}

@@ -1,0 +1,127 @@
+// The agent's rounds on a modelled cluster in this process: what it offers, and what it refuses to carry out.
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { pino } from 'pino';
+import { embeddedCoordination } from '../../../agent/coordination/embedded.ts';
+import { Daemon } from '../../../agent/daemon.ts';
+import { agentError } from '../../../agent/errors.ts';
+import { addReady } from '../../../agent/update/releases.ts';
+import type { Site } from '../../../agent/update/site.ts';
+import type { ReleaseDocument } from '../../../bundles/index.ts';
+import { base64url, RolloverError } from '../../../signing/index.ts';
+import { bootedWorld, driversOn, OLD_IMAGE, TARGET } from '../../support/cluster.ts';
+import { rejectsWith } from '../../support/errors.ts';
+import { temporary } from '../../support/temporary.ts';
+
+const FILE = { path: 'vmlinuz', sha256: '3'.repeat(64), length: 1 };
+const MANIFESTS = ['b'.repeat(64), TARGET.manifest, 'c'.repeat(64)];
+
+/** A release by its number; `image` is the digest of what nodes boot, if it brings one. */
+function release(counter: number, image?: string): ReleaseDocument {
+  return {
+    format: 1,
+    product: 'cloud',
+    version: `5.${counter}.0`,
+    counter,
+    createdAt: '2026-01-01T00:00:00Z',
+    notes: '',
+    manifest: { sha256: MANIFESTS[counter - 1] as string, length: 1 },
+    components: [],
+    ...(image === undefined ? {} : { image: { component: 'os', kernel: FILE, initrd: FILE, digest: image } }),
+    size: { files: 0, plainBytes: 0, sealedBytes: 0, segments: 0 },
+  };
+}
+
+function siteWith(nodes: number): Site {
+  const claims = { id: 'lic-1', product: 'cloud', channels: ['stable'], limits: { nodes, sites: 1 } };
+  const license = ['', base64url(Buffer.from(JSON.stringify(claims))), ''].join('.');
+  return { site: 'site-1', name: 'test', connected: false, license, licenseId: 'lic-1' } as Site;
+}
+
+async function start(t: TestContext, releases: readonly ReleaseDocument[], { nodes = 100, image = OLD_IMAGE } = {}) {
+  const directory = await temporary(t);
+  const take = async (document: ReleaseDocument) => {
+    const counts = { fetchedBytes: 0, reusedBytes: 0, bySource: {} };
+    const folder = join('releases', document.version);
+    await addReady(directory, { document, directory: folder, source: 's', takenAt: document.createdAt, ...counts });
+  };
+  for (const document of releases) await take(document);
+  const world = bootedWorld();
+  for (const { id } of world.inventory().nodes) world.booted(id, { digest: image, version: 'x' });
+  world.advance(10_000);
+  const cluster = { gone: false };
+  const drivers = driversOn(world).map(driver => ({
+    ...driver,
+    inspect: async () => {
+      if (cluster.gone) throw agentError('cluster-unreachable', 'The cluster does not answer.');
+      return driver.inspect();
+    },
+  }));
+  const coordination = await embeddedCoordination(directory);
+  t.after(() => coordination.close());
+  const rest = { peers: [], rebootTimeoutMs: 1000, agentVersion: '1', log: pino({ level: 'silent' }) };
+  const daemon = await Daemon.start({ ...rest, directory, site: siteWith(nodes), coordination, drivers, now: () => 0 });
+  return { daemon, cluster, take };
+}
+
+test('a cluster with more nodes than the license allows keeps running, and starts no rollover', async t => {
+  const { daemon } = await start(t, [release(1, OLD_IMAGE), release(2, TARGET.image)], { nodes: 5 });
+  await daemon.tick();
+  const { offer, installed } = daemon.state();
+  assert.equal(installed?.version, '5.1.0');
+  assert.deepEqual(offer?.objections, ['The license allows 5 nodes, the cluster has 12.']);
+  const error = await rejectsWith('plan-blocked', () => daemon.apply(offer?.planHash as string));
+  assert.match(error.message, /allows 5 nodes/);
+});
+
+test('a cluster out of sight: no plan is offered, and one that was offered before is not carried out', async t => {
+  const { daemon, cluster } = await start(t, [release(1, OLD_IMAGE), release(2, TARGET.image)]);
+  await daemon.tick();
+  const hash = daemon.state().offer?.planHash as string;
+  assert.ok(hash);
+  cluster.gone = true;
+  await daemon.tick();
+  assert.equal(daemon.state().offer?.planHash, undefined);
+  assert.match(daemon.state().offer?.objections.join() ?? '', /does not answer/);
+  await rejectsWith('cluster-unreachable', () => daemon.apply(hash));
+  cluster.gone = false;
+  await daemon.tick();
+  await daemon.apply(hash);
+  assert.equal(daemon.state().rollover?.status, 'running');
+});
+
+test('a release that changes files only: nothing to reboot, and nodes still boot the image they had', async t => {
+  const { daemon } = await start(t, [release(1, OLD_IMAGE), release(2)]);
+  await daemon.tick();
+  const { offer } = daemon.state();
+  assert.deepEqual(offer?.objections, []);
+  assert.deepEqual(offer?.plan?.batches, []);
+  assert.equal(offer?.plan?.binding, 'There is nothing to reboot.');
+  await daemon.apply(offer?.planHash as string);
+  await daemon.tick();
+  const { rollover, installed, offer: after } = daemon.state();
+  assert.equal(rollover?.status, 'completed');
+  assert.equal(rollover?.reason, 'There was nothing to reboot.');
+  assert.equal(installed?.version, '5.2.0');
+  assert.equal(after, undefined);
+  assert.equal((await daemon.bootSource.releaseFor('a1'))?.document.version, '5.1.0');
+});
+
+test('the first release on a cluster that runs something else is offered with a plan for all of it', async t => {
+  const { daemon } = await start(t, [release(2, TARGET.image)], { image: '9'.repeat(64) });
+  await daemon.tick();
+  const { installed, offer } = daemon.state();
+  assert.equal(installed, undefined);
+  assert.equal(offer?.version, '5.2.0');
+  assert.equal(offer?.plan?.batches.flatMap(batch => batch.nodes).length, 12);
+  assert.deepEqual(offer?.objections, []);
+});
+
+test('a damaged list of releases is a problem that is shown, and no reason to die', async t => {
+  const { daemon, take } = await start(t, [release(1, OLD_IMAGE)]);
+  await take({ ...release(2), notes: 1 as unknown as string });
+  await daemon.tick();
+  assert.match(daemon.state().clusterProblem ?? '', /releases\.json is damaged/);
+  await assert.rejects(daemon.apply('0'.repeat(64)), RolloverError);
+});

@@ -1,0 +1,47 @@
+// What `rollover status` and `rollover plan` say when there is little to show.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { ConsoleState } from '../../agent/api/state.ts';
+import { planText, statusText } from '../../agent/cli/operate-text.ts';
+
+const EMPTY: ConsoleState = {
+  site: { id: 'site-1', name: 'north', license: 'lic-1', channel: 'cloud/stable' },
+  installed: undefined,
+  update: { phase: 'idle' },
+  offer: undefined,
+  rollover: undefined,
+  cluster: undefined,
+  clusterProblem: undefined,
+  effects: [],
+  journal: [],
+  journalLength: 0,
+  epoch: 1,
+};
+
+test('status tells how the search for updates goes, and why it failed', () => {
+  assert.match(statusText(EMPTY), /^installed {2}nothing yet$/m);
+  assert.match(statusText(EMPTY), /^update {5}not looked for yet$/m);
+  const update = { phase: 'fetching', version: '5.2.0', doneBytes: 1000, totalBytes: 2000 } as const;
+  assert.match(statusText({ ...EMPTY, update }), /^update {5}fetching 5\.2\.0, 1\.0 kB of 2\.0 kB$/m);
+  const problem = { code: 'feed-unreachable', message: 'It does not answer.', hint: 'Check the network.' };
+  const failed = statusText({ ...EMPTY, update: { phase: 'failed', problem } });
+  assert.match(failed, /the last look failed\. It does not answer\. Check the network\. \(feed-unreachable\)$/m);
+});
+
+test('status says what nodes run when it is no release that is known here, and when they are out of sight', () => {
+  const node = { id: 'a1', rack: 'a', state: 'active', power: 'up', version: '4.0.0', vms: 0 } as const;
+  const cluster = { simulated: true, nodes: [node], probe: { made: 0, failed: 0, longestStallMs: 0 } };
+  const text = statusText({ ...EMPTY, cluster, clusterProblem: 'The cluster does not answer.' });
+  assert.match(text, /^installed {2}none of the releases here; nodes run 4\.0\.0$/m);
+  assert.match(text, /^problem {4}The cluster does not answer\.$/m);
+  assert.match(text, /^cluster {4}1 node, SIMULATED, as last seen$/m);
+});
+
+test('a plan without batches says that there is nothing to reboot', () => {
+  const target = { version: '5.2.0', manifest: 'a'.repeat(64) };
+  const times = { etaMs: 0, lowerBoundMs: 0, binding: '', waitsFor: [] };
+  const plan = { format: 1, target, batches: [], ...times } as const;
+  const sizes = { plainBytes: 0, fetchedBytes: 0, reusedBytes: 0 };
+  const offer = { version: '5.2.0', notes: '', source: 's', ...sizes, plan, planHash: 'f00', objections: [] };
+  assert.equal(planText(offer), 'Plan f00\nTo 5.2.0: nothing to reboot, every node runs its image already.');
+});

@@ -1,0 +1,59 @@
+// The command line's own parts: what words may be, and how what was thrown is told.
+import assert from 'node:assert/strict';
+import { readdir, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { parsePath, parsePort, parseUrl } from '../../arguments.ts';
+import { asSystemError, ensureDirectory } from '../../signing/index.ts';
+import { rejectsWith } from '../support/errors.ts';
+import { temporary } from '../support/temporary.ts';
+
+test('an address is a scheme, a host and perhaps a port', () => {
+  assert.equal(parseUrl('http://127.0.0.1:8470/'), 'http://127.0.0.1:8470');
+  assert.equal(parseUrl('https://vendor.example'), 'https://vendor.example');
+  for (const text of [
+    '',
+    'vendor',
+    'localhost:8470',
+    'ftp://x',
+    'http://',
+    'http://x/api',
+    'http://a:b@x',
+    'http://x?y',
+  ]) {
+    assert.throws(() => parseUrl(text), { code: 'commander.invalidArgument' }, text);
+  }
+});
+
+test('a port is a number, a path is not empty', () => {
+  assert.equal(parsePort('8470'), 8470);
+  for (const text of ['', '0', '65536', '1e3', '0x10', ' 80', '-1']) assert.throws(() => parsePort(text), text);
+  assert.equal(parsePath('.'), '.');
+  assert.throws(() => parsePath(''));
+});
+
+test('what the operating system says becomes a sentence, a hint and a stable code', async t => {
+  const directory = await temporary(t);
+  await writeFile(join(directory, 'file'), '');
+  const missing = asSystemError(await readdir(join(directory, 'absent')).catch(error => error));
+  assert.equal(missing?.code, 'path-missing');
+  assert.match(missing.message, /^Cannot scandir .*absent: it does not exist\.$/);
+  const wrong = asSystemError(await readdir(join(directory, 'file')).catch(error => error));
+  assert.equal(wrong?.code, 'path-unusable');
+  const refused = await new Promise(resolve => connect(9, '127.0.0.1').once('error', resolve));
+  assert.match(asSystemError(refused)?.message ?? '', /^Cannot connect 127\.0\.0\.1:9: nobody listens there\.$/);
+  assert.equal(asSystemError(new TypeError('fetch failed', { cause: refused }))?.code, 'connection-failed');
+  assert.equal(asSystemError(new Error('a fault of our own')), undefined);
+});
+
+test('a directory is made with its parents, and one that cannot be made is an error at once', async t => {
+  const directory = await temporary(t);
+  const path = join(directory, 'a', 'b', 'c');
+  await Promise.all([ensureDirectory(path), ensureDirectory(path)]);
+  await ensureDirectory(path);
+  await writeFile(join(path, 'file'), '');
+  await rejectsWith('directory-unusable', () => ensureDirectory(join(path, 'file')));
+  await rejectsWith('directory-unusable', () => ensureDirectory(join(path, 'file', 'below')));
+  await rejectsWith('directory-unusable', () => ensureDirectory('/proc/nothing/here'));
+});

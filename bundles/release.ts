@@ -59,6 +59,10 @@ export const releaseFileSchema = z
       .max(64 * 1024)
       .default(''),
     components: z.array(componentSchema).min(1).max(64),
+    /** A bill of materials (CycloneDX, JSON) of the vendor's own, instead of the one made from dpkg's databases. */
+    sbom: z.string().min(1).optional(),
+    /** An in-toto statement of the vendor's own, instead of the one that the pipeline makes. */
+    provenance: z.string().min(1).optional(),
   })
   .refine(file => file.components.every(c => (c.directory === undefined) !== (c.archive === undefined)), {
     path: ['components'],
@@ -138,9 +142,13 @@ export const targetPaths = {
   rolePatterns: (product: string, channel: string) => [
     `${product}/${channel}/channel.json`,
     `${product}/${channel}/*/release.json`,
+    `${product}/${channel}/*/sbom.json`,
+    `${product}/${channel}/*/provenance.json`,
   ],
   channel: (product: string, channel: string) => `${product}/${channel}/channel.json`,
   release: (product: string, channel: string, version: string) => `${product}/${channel}/${version}/release.json`,
+  sbom: (product: string, channel: string, version: string) => `${product}/${channel}/${version}/sbom.json`,
+  provenance: (product: string, channel: string, version: string) => `${product}/${channel}/${version}/provenance.json`,
 } as const;
 
 /** The digest of an image: what a node that booted exactly these two files reports. */

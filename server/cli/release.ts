@@ -5,6 +5,7 @@ import { parsePath } from '../../arguments.ts';
 import { diffReleases, type FileChange, type ReleaseDiff } from '../../bundles/index.ts';
 import { counted } from '../../signing/index.ts';
 import { bytes, type Terminal, table } from '../../terminal.ts';
+import { VERSION } from '../../version.ts';
 import { serverError } from '../errors.ts';
 import type { WrapCount } from '../licenses/wraps.ts';
 import { exportTar } from '../pipeline/export-tar.ts';
@@ -29,6 +30,7 @@ export function releaseCommand(terminal: () => Terminal): Command {
         path,
         keysDirectory: flags.keys,
         nowMs: Date.now(),
+        pipelineVersion: VERSION,
         ...sourceDate(),
         onStep: step => out.say(`… ${step}`),
         onProgress: (done, total) => progress.update(done, total),

@@ -70,11 +70,12 @@ export interface ChannelPublication {
   readonly targets: ReadonlyMap<string, Buffer>;
 }
 
-/** The signed metadata that offers `release` in the channel, and the documents it names. */
+/** The signed metadata that offers `release` in the channel, and the documents it names: the release's own, and about it. */
 export async function withRelease(
   state: ChannelState,
   release: ReleaseDocument,
   document: Buffer,
+  attestations: ReadonlyMap<string, Buffer>,
   signers: readonly Signer[],
   nowMs: number,
 ): Promise<ChannelPublication> {
@@ -85,6 +86,7 @@ export async function withRelease(
   const targets = new Map([
     [targetPaths.channel(product, channel), head],
     [targetPaths.release(product, channel, release.version), document],
+    ...attestations,
   ]);
   const entries = new Map(state.roleTargets);
   for (const [path, bytes] of targets) entries.set(path, { length: bytes.length, sha256: sha256Hex(bytes) });

@@ -15,6 +15,7 @@ import { hasCode, type Signer } from '../../signing/index.ts';
 import { serverError } from '../errors.ts';
 import type { ReleaseView } from '../releases/releases.ts';
 import type { ApiClient } from './api-client.ts';
+import { attestations } from './attestations.ts';
 import { type ChannelPublication, type ChannelState, readChannel, withRelease } from './channel-metadata.ts';
 import { publishedReleases } from './published.ts';
 import { type LocalRelease, measure, openReleaseFile } from './release-file.ts';
@@ -23,9 +24,9 @@ import { productKey, signersOf } from './vendor-keys.ts';
 import { compareVersions } from './version-order.ts';
 
 const POLL_MS = 200;
-/** The service reads every object of the release once. */
 /** How often a publication is signed anew because others were first. */
 const TURNS = 5;
+/** The service reads every object of the release once. */
 const PUBLISH_TIMEOUT_MS = 30 * 60_000;
 /** Earlier releases whose segments are used again. */
 const BASE_RELEASES = 3;
@@ -34,6 +35,8 @@ export interface PublishOptions {
   readonly path: string;
   readonly keysDirectory: string;
   readonly nowMs: number;
+  /** Said in the release's provenance. */
+  readonly pipelineVersion: string;
   /** SOURCE_DATE_EPOCH: later file times are written as this one, in seconds since 1970. */
   readonly latestMtime?: number;
   onStep(step: string): void;
@@ -83,7 +86,13 @@ async function publish(api: ApiClient, release: LocalRelease, options: PublishOp
   options.onStep('packing, sealing and uploading');
   const uploader = new Uploader(api);
   const packed = await pack(release, key, await baseReleases(api, product, uploader), uploader, options, totalBytes);
-  const counter = await publishPacked(api, release, packed, signers, options);
+  const { nowMs: startedMs, pipelineVersion } = options;
+  const about = await attestations(options.path, release, packed, {
+    startedMs,
+    finishedMs: Date.now(),
+    pipelineVersion,
+  });
+  const counter = await publishPacked(api, release, packed, about, signers, options);
   return {
     product,
     version,
@@ -107,6 +116,7 @@ async function publishPacked(
   api: ApiClient,
   release: LocalRelease,
   packed: PackedRelease,
+  about: ReadonlyMap<string, Buffer>,
   signers: readonly Signer[],
   options: PublishOptions,
 ): Promise<number> {
@@ -123,7 +133,7 @@ async function publishPacked(
     const document = releaseDocument(release, packed, counter, options.nowMs);
     const bytes = Buffer.from(JSON.stringify(document));
     options.onStep('signing');
-    const publication = await withRelease(state, document, bytes, signers, options.nowMs);
+    const publication = await withRelease(state, document, bytes, about, signers, options.nowMs);
     options.onStep('publishing');
     try {
       await submit(api, channel, bytes, packed, publication);

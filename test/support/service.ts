@@ -53,7 +53,7 @@ export async function startTestService(): Promise<TestService> {
       const tree = { ...SMALL_TREE, version, ...change };
       const path = await writeReleaseTree(join(directory, `${name}-${version}-${tree.channel ?? 'stable'}`), tree);
       const quiet = { onStep: () => undefined, onProgress: () => undefined };
-      return publishReleaseFile(through, { path, keysDirectory, nowMs: Date.now(), ...quiet });
+      return publishReleaseFile(through, { path, keysDirectory, nowMs: Date.now(), pipelineVersion: 'test', ...quiet });
     },
     issue: (change = {}) =>
       api.post('/v1/licenses', {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { cp, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import net from 'node:net';
 import { join } from 'node:path';
@@ -162,6 +163,18 @@ test('a stick that is none, or for another site', async () => {
   await fails('media', /is for license/, importing(at('stick')));
   await fails('input', /no license/, ['media', 'export', at('stick'), '--license', 'lic-none']);
 
+  // An export that is refused leaves nothing behind, and an export never mixes with what is somebody else's.
+  const edge = ['media', 'export', at('refused'), '--license', mine.id, '--channel', 'edge'];
+  await fails('license', /does not include the channel edge; it has stable/, edge);
+  const revoked = await service.issue();
+  await service.api.post(`/v1/licenses/${revoked.id}/revoke`, {});
+  await fails('license', /not active/, ['media', 'export', at('refused'), '--license', revoked.id]);
+  assert.equal(existsSync(at('refused')), false);
+  await mkdir(at('photos'));
+  await writeFile(join(at('photos'), 'cat.jpg'), 'meow');
+  await fails('media', /holds something else: cat\.jpg/, ['media', 'export', at('photos'), '--license', mine.id]);
+  await fails('storage', /\/proc\/nothing/, ['media', 'export', '/proc/nothing/here', '--license', mine.id]);
+
   // A stick for somebody else with its label changed: the label is not what opens it.
   await cp(at('stick'), at('relabeled'), { recursive: true });
   await product.json(['media', 'export', at('relabeled-right'), '--license', mine.id]);
@@ -217,6 +230,22 @@ test('whoever reads the output may stop reading', async () => {
   });
   await once(head, 'close');
   assert.equal(stderr, '');
+});
+
+test('a license that would end on a day that no calendar has, or that is over', async () => {
+  const issue = [
+    'license',
+    'issue',
+    '--customer',
+    'Acme',
+    '--product',
+    'cloud',
+    '--out',
+    join(product.directory, 'no'),
+  ];
+  await fails('usage', /Use a date such as/, [...issue, '--expires', '2027-02-30']);
+  await fails('usage', /Use a date such as/, [...issue, '--expires', 'tomorrow']);
+  await fails('usage', /That day is over/, [...issue, '--expires', '2020-01-01']);
 });
 
 test('a threshold that no number of keys can meet', async () => {

@@ -2,7 +2,7 @@
 import { hostname } from 'node:os';
 import { Command } from 'commander';
 import { pino } from 'pino';
-import { parsePath, parsePort, parseUrl, parseUrls } from '../../arguments.ts';
+import { parseName, parsePath, parsePort, parseUrl, parseUrls } from '../../arguments.ts';
 import { stopSignal, type Terminal } from '../../terminal.ts';
 import { VERSION } from '../../version.ts';
 import { DEFAULT_BOOT_PORT, DEFAULT_CLUSTER, DEFAULT_CONSOLE_PORT, seconds, withData } from './options.ts';
@@ -68,7 +68,7 @@ export function agentCommand(terminal: () => Terminal): Command {
   withData(command.command('activate'))
     .argument('<license-file>', 'the file that the vendor sent', parsePath)
     .description('bind this site to its license (once)')
-    .option('--name <name>', 'what people call this site', hostname())
+    .option('--name <name>', 'what people call this site', parseName, hostname())
     .option('--channel <name>', 'channel to follow (default: the license’s first)')
     .option('--offline', 'behind an air gap: ask nothing of the network, now or later')
     .option('--root-fingerprint <sha256>', 'refuse a file that trusts another root of trust than this')

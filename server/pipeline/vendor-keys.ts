@@ -47,9 +47,11 @@ export async function createVendorKeys(
  * @throws `keys-missing`, `key-unreadable`
  */
 export async function signersOf(directory: string, role: OfflineRole): Promise<readonly Signer[]> {
-  const names = (await readdir(directory).catch(() => [])).filter(name =>
-    new RegExp(`^${role}-\\d+\\.pem$`).test(name),
-  );
+  const all = await readdir(directory).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    throw error;
+  });
+  const names = all.filter(name => new RegExp(`^${role}-\\d+\\.pem$`).test(name));
   if (names.length === 0) throw serverError('keys-missing', `There is no signing key ${role}-1.pem in ${directory}.`);
   return Promise.all(names.sort().map(name => readSigner(join(directory, name))));
 }

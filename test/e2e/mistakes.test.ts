@@ -71,11 +71,15 @@ test('a directory that nobody can make, such as one below /proc, is an error and
 });
 
 test('a release file that is missing, no YAML, or wrong in a field', async () => {
-  await fails('input', /nowhere\.yaml does not exist/, ['release', 'publish', 'nowhere.yaml']);
+  await fails('input', /nowhere\.yaml cannot be read: it does not exist/, ['release', 'publish', 'nowhere.yaml']);
   const broken = await releaseFile('broken', () => 'product: [');
   await fails('input', /cannot be read/, ['release', 'publish', broken]);
   const wrong = await releaseFile('wrong', text => text.replace('9.0.0', 'new').replace('channel', 'chanel'));
+  assert.match((await product.run(['release', 'publish', wrong])).stderr, /What to do: Correct \S+release\.yaml/);
   await fails('input', /version[\s\S]*chanel|chanel[\s\S]*version/, ['release', 'publish', wrong]);
+  const number = await releaseFile('number', text => text.replace('9.0.0', '9.0'));
+  const { stderr } = await product.run(['release', 'publish', number]);
+  assert.match(stderr, /is not a release file: .* at version\.\n {2}What to do: Put the value in quotes/);
   const twice = await releaseFile('twice', text => `${text}  - {name: services, kind: files, directory: ./services}\n`);
   await fails('input', /two components have the same name/, ['release', 'publish', twice]);
 });
@@ -126,7 +130,8 @@ test('a license file that is none, is for somebody else, was altered, or was rev
   await writeFile(at('none.json'), '{"hello":1}');
   const activate = (name: string, ...more: string[]) => ['agent', 'activate', at(name), '--data', at('site'), ...more];
   await fails('license', /is not a license file/, activate('none.json'));
-  await fails('license', /cannot be read/, activate('absent.json'));
+  await fails('license', /absent\.json cannot be read: it does not exist/, activate('absent.json'));
+  await fails('usage', /A name has 1 to 128/, activate('none.json', '--name', 'n'.repeat(129)));
 
   const { id, file } = await service.issue();
   await writeFile(at('good.json'), JSON.stringify(file));
@@ -261,6 +266,9 @@ test('stopped twice, as a terminal and a service manager do, the service still s
 });
 
 test('an agent that is not there, a plan that is none', async () => {
+  await fails('usage', /64 hexadecimal digits/, ['apply', 'abc']);
+  const ports = ['--console-port', '18480', '--boot-port', '18480'];
+  await fails('usage', /cannot both have port 18480/, ['agent', '--data', join(product.directory, 'nobody'), ...ports]);
   await fails('network', /no agent in/, ['status', '--data', join(product.directory, 'nobody')]);
 });
 

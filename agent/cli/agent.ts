@@ -5,6 +5,7 @@ import { pino } from 'pino';
 import { parseName, parsePath, parsePort, parseUrl, parseUrls } from '../../arguments.ts';
 import { stopSignal, type Terminal } from '../../terminal.ts';
 import { VERSION } from '../../version.ts';
+import { newsOf } from './events.ts';
 import { DEFAULT_BOOT_PORT, DEFAULT_CLUSTER, DEFAULT_CONSOLE_PORT, seconds, withData } from './options.ts';
 
 interface RunFlags {
@@ -59,6 +60,10 @@ export function agentCommand(terminal: () => Terminal): Command {
         { status: 'ready', consoleUrl, bootUrl },
         `The agent is ready.\n  console  ${consoleUrl}\n  boot     ${bootUrl}\nThe console’s link holds its key: give it to operators only.`,
       );
+      const news = newsOf(agent.state());
+      agent.subscribe(() => {
+        for (const line of news(agent.state())) out.say(`${new Date().toISOString()}  ${line}`);
+      });
       await stopped;
       out.say('… stopping');
       await agent.close();

@@ -29,6 +29,12 @@ export function parseUrls(text: string, before: readonly string[]): readonly str
   return [...before, parseUrl(text)];
 }
 
+/** A name that is shown to people, as the service takes it. */
+export function parseName(text: string): string {
+  if (/^\P{Cc}{1,128}$/u.test(text)) return text;
+  throw new InvalidArgumentError('A name has 1 to 128 characters, and no control characters.');
+}
+
 /** A file or a directory. An empty one comes from a variable that is not set, and would mean the current directory. */
 export function parsePath(text: string): string {
   if (text !== '') return text;

@@ -110,6 +110,11 @@ export function table(headings: readonly string[], rows: readonly (readonly stri
   return [headings, ...clean].map(format).join('\n');
 }
 
+/** A word as a shell takes it, for commands that are printed to be copied. */
+export function quoted(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}
+
 /** Text from others may hold control sequences that a terminal would obey. */
 export function withoutControls(text: string): string {
   return text.replace(/\p{Cc}/gu, '\ufffd');

@@ -9,6 +9,7 @@ import { filesystemStore } from '../bundles/index.ts';
 import { ensureDirectory, tryLock } from '../signing/index.ts';
 import { consoleToken } from './api/access.ts';
 import { consoleApi } from './api/console-api.ts';
+import type { ConsoleState } from './api/state.ts';
 import { bootService } from './boot/boot-service.ts';
 import { embeddedCoordination } from './coordination/embedded.ts';
 import { Daemon } from './daemon.ts';
@@ -35,6 +36,9 @@ export interface RunningAgent {
   /** The console with its token: a secret. */
   readonly consoleUrl: string;
   readonly bootUrl: string;
+  state(): ConsoleState;
+  /** Calls back whenever the state has changed. */
+  subscribe(listener: () => void): void;
   close(): Promise<void>;
 }
 
@@ -80,7 +84,12 @@ async function start(options: AgentOptions, cleanup: AsyncDisposableStack) {
   const console = await listen(consoleApi(daemon, token, log), options.host, options.consolePort);
   cleanup.defer(() => closed(console));
   cleanup.defer(run(daemon, options.checkEveryMs));
-  return { consoleUrl: `http://${options.host}:${options.consolePort}/?token=${token}`, bootUrl };
+  return {
+    consoleUrl: `http://${options.host}:${options.consolePort}/?token=${token}`,
+    bootUrl,
+    state: () => daemon.state(),
+    subscribe: (listener: () => void) => void daemon.subscribe(listener),
+  };
 }
 
 /** The two loops of the agent, each on its own time. Returns how to stop them. */

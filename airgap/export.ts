@@ -1,6 +1,6 @@
 // Writes a medium: runs the sites' own verification over the source and keeps every file it reads. What comes out has been
 // accepted once already; what is on the medium from an earlier export is not copied again.
-import { rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import {
   Bounded,
   type BundleSource,
@@ -12,10 +12,12 @@ import {
   targetPaths,
 } from '../bundles/index.ts';
 import {
+  ensureDirectory,
   hasCode,
   isSha256Hex,
   type MetadataSource,
   type Repository,
+  reasonOf,
   refresh,
   type TrustStore,
   writeFileAtomic,
@@ -41,36 +43,71 @@ export interface ExportOptions {
 }
 
 export interface Exported extends MediaIndex {
+  /** Until when sites accept what it carries: its metadata expires, whatever it proves. */
+  readonly validUntil: string;
   /** Bytes written now; the rest was there from an earlier export. */
   readonly writtenBytes: number;
 }
 
 /**
- * Exports a release for one license. Safe to repeat on the same folder.
+ * Exports a release for one license. Safe to repeat on the same folder; an export that is refused changes nothing there.
  *
- * @throws `media-unwritable`, and the codes of trust and of the source
+ * @throws `media-occupied`, `media-unwritable`, `directory-unusable`, and the codes of trust and of the source
  */
 export async function exportMedia(options: ExportOptions): Promise<Exported> {
   const { directory } = options;
+  await requireOwnFolder(directory);
+  const collected = await collect(options);
+  await ensureDirectory(directory);
   try {
-    await rm(mediaPaths.index(directory), { force: true });
-    return await write(options);
+    return await write(options, collected);
   } catch (error) {
-    if (!hasCode(error, 'disk-write')) throw error;
-    throw airgapError('media-unwritable', `Cannot write to ${directory}.`, { cause: error });
+    if (!hasCode(error, 'disk-write', 'directory-unusable')) throw error;
+    throw airgapError('media-unwritable', `Cannot write to ${directory}: ${reasonOf(error)}.`, { cause: error });
   }
 }
 
-async function write(options: ExportOptions): Promise<Exported> {
-  const { directory, product, channel, license, source, now } = options;
-  await writeFileAtomic(mediaPaths.metadata(directory, '1.root.json'), options.firstRoot);
-  const repository = await refresh(recording(source, directory), forgetful, options.firstRoot, now.getTime());
+/** What operating systems and file systems put on a stick by themselves. */
+const NOT_CONTENT = /^(\..*|lost\+found|System Volume Information|\$RECYCLE\.BIN)$/i;
+
+/** Nothing of somebody else's is mixed with an export. @throws `media-occupied` */
+async function requireOwnFolder(directory: string): Promise<void> {
+  const names = await readdir(directory).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    throw error;
+  });
+  const content = names.filter(name => !NOT_CONTENT.test(name));
+  const isOurs = content.length === 0 || content.includes('rollover-media.json') || content.includes('metadata');
+  if (!isOurs) throw airgapError('media-occupied', `${directory} holds something else: ${content[0]}.`);
+}
+
+/** Everything but the sealed objects: small, and read before anything is written. */
+interface Collected {
+  readonly files: ReadonlyMap<string, Uint8Array | string>;
+  readonly release: ReleaseDocument;
+  readonly validUntil: string;
+}
+
+async function collect({ directory, product, channel, license, source, firstRoot, now }: ExportOptions) {
+  const files = new Map<string, Uint8Array | string>([[mediaPaths.metadata(directory, '1.root.json'), firstRoot]]);
+  const repository = await refresh(recording(source, directory, files), forgetful, firstRoot, now.getTime());
   await repository.target(targetPaths.issuers);
   const release = await newestRelease(repository, product, channel);
-  const manifest = release.manifest.sha256;
-  const wrap = await source.wrap(license, manifest);
-  await writeFileAtomic(mediaPaths.wrap(directory, manifest), `${JSON.stringify(wrap)}\n`);
+  const wrap = await source.wrap(license, release.manifest.sha256);
+  files.set(mediaPaths.wrap(directory, release.manifest.sha256), `${JSON.stringify(wrap)}\n`);
+  return { files, release, validUntil: firstExpiry(repository) };
+}
 
+function firstExpiry({ state }: Repository): string {
+  const roles = [state.root, state.timestamp, state.snapshot, ...state.targets.values()];
+  return new Date(Math.min(...roles.flatMap(role => (role ? [role.content.expiresMs] : [])))).toISOString();
+}
+
+async function write(options: ExportOptions, { files, release, validUntil }: Collected): Promise<Exported> {
+  const { directory, product, channel, license, now } = options;
+  await rm(mediaPaths.index(directory), { force: true });
+  for (const [path, bytes] of files) await writeFileAtomic(path, bytes);
+  const manifest = release.manifest.sha256;
   const objects = [{ name: manifest, size: release.manifest.length }, ...(await options.segmentsOf(manifest))];
   const { bytes, writtenBytes } = await copyObjects(options, objects);
   const index: MediaIndex = {
@@ -84,7 +121,7 @@ async function write(options: ExportOptions): Promise<Exported> {
     bytes,
   };
   await writeFileAtomic(mediaPaths.index(directory), encodeIndex(index));
-  return { ...index, writtenBytes };
+  return { ...index, writtenBytes, validUntil };
 }
 
 /** Reading the release makes the medium carry what proves it. */
@@ -123,17 +160,17 @@ async function copyObjects(
   return { bytes, writtenBytes };
 }
 
-/** Hands on what the source answers, and keeps a copy on the medium. */
-function recording(source: MetadataSource, directory: string): MetadataSource {
+/** Hands on what the source answers, and keeps it for the medium. */
+function recording(source: MetadataSource, directory: string, files: Map<string, Uint8Array | string>): MetadataSource {
   return {
     async metadata(name, maxBytes) {
       const bytes = await source.metadata(name, maxBytes);
-      if (bytes) await writeFileAtomic(mediaPaths.metadata(directory, name), bytes);
+      if (bytes) files.set(mediaPaths.metadata(directory, name), bytes);
       return bytes;
     },
     async target(path, sha256, maxBytes) {
       const bytes = await source.target(path, sha256, maxBytes);
-      if (bytes && isSha256Hex(sha256)) await writeFileAtomic(mediaPaths.target(directory, sha256), bytes);
+      if (bytes && isSha256Hex(sha256)) files.set(mediaPaths.target(directory, sha256), bytes);
       return bytes;
     },
   };

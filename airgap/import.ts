@@ -2,7 +2,15 @@
 // nothing; whoever asks verifies.
 import { stat } from 'node:fs/promises';
 import { type BundleSource, bundleError, parseDocument } from '../bundles/index.ts';
-import { LIMITS, type MetadataSource, readBounded, trustRoot, updateRoot, wrapSchema } from '../signing/index.ts';
+import {
+  LIMITS,
+  type MetadataSource,
+  readBounded,
+  reasonOf,
+  trustRoot,
+  updateRoot,
+  wrapSchema,
+} from '../signing/index.ts';
 import { airgapError } from './errors.ts';
 import { decodeIndex, type MediaIndex, mediaPaths } from './layout.ts';
 
@@ -20,9 +28,10 @@ export interface Media {
  * @throws `media-missing`, `media-incomplete`, `media-format`, and the codes of the trust core for a broken chain
  */
 export async function openMedia(directory: string): Promise<Media> {
-  if (!(await stat(directory).catch(() => undefined))?.isDirectory()) {
-    throw airgapError('media-missing', `There is no folder ${directory}.`);
-  }
+  const found = await stat(directory).catch(cause => {
+    throw airgapError('media-missing', `There is no folder ${directory} to read: ${reasonOf(cause)}.`, { cause });
+  });
+  if (!found.isDirectory()) throw airgapError('media-missing', `${directory} is no folder.`);
   const bytes = await readBounded(mediaPaths.index(directory), INDEX_BYTES);
   if (!bytes) {
     const started = await stat(mediaPaths.metadata(directory, '')).catch(() => undefined);

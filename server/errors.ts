@@ -27,7 +27,10 @@ export const SERVER_ERRORS = {
   },
   'request-invalid': { kind: 'input', hint: 'Correct the fields named above.' },
   'body-too-large': { kind: 'input', hint: 'Send less in one request; segments are at most a few MiB.' },
-  unauthorized: { kind: 'usage', hint: 'Pass the token of the service: --token-file, or ROLLOVER_TOKEN.' },
+  unauthorized: {
+    kind: 'usage',
+    hint: 'Pass the token of that service with --token-file or ROLLOVER_TOKEN; it is in admin.token of its --data directory.',
+  },
   'not-found': { kind: 'input', hint: 'Check the name. The list commands show what there is.' },
   'trust-exists': { kind: 'conflict', hint: 'The root of trust is set up once. Rotate keys instead of starting anew.' },
   'trust-missing': { kind: 'conflict', hint: 'Run `rollover trust init` first.' },
@@ -42,7 +45,10 @@ export const SERVER_ERRORS = {
   'metadata-conflict': { kind: 'conflict', hint: 'Somebody published at the same time. Publish again.' },
   'release-incomplete': { kind: 'conflict', hint: 'Publish again: what is already uploaded is not sent twice.' },
   'license-refused': { kind: 'license', hint: 'Ask the license desk of the vendor.' },
-  'site-limit': { kind: 'license', hint: 'Ask for a license that allows more sites.' },
+  'site-limit': {
+    kind: 'license',
+    hint: 'Ask the vendor for more sites, or to free the seat of a cluster that is gone (`rollover site remove`).',
+  },
   'service-unreachable': {
     kind: 'network',
     hint: 'Start it with `rollover server`, or name its address with --server.',

@@ -68,6 +68,7 @@ export async function verifyLicense(document: string, issuers: Uint8Array): Prom
   } catch (cause) {
     throw signingError('license-invalid', 'The license document was not signed by the vendor, or was altered.', {
       cause,
+      hint: 'Activate with the file that the vendor sent, unchanged; if it is that file, ask the vendor for a new one.',
     });
   }
 }

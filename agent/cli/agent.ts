@@ -2,9 +2,10 @@
 import { hostname } from 'node:os';
 import { Command } from 'commander';
 import { pino } from 'pino';
-import { parsePath, parsePort, parseUrl, parseUrls } from '../../arguments.ts';
+import { parseName, parsePath, parsePort, parseUrl, parseUrls } from '../../arguments.ts';
 import { stopSignal, type Terminal } from '../../terminal.ts';
 import { VERSION } from '../../version.ts';
+import { newsOf } from './events.ts';
 import { DEFAULT_BOOT_PORT, DEFAULT_CLUSTER, DEFAULT_CONSOLE_PORT, seconds, withData } from './options.ts';
 
 interface RunFlags {
@@ -59,6 +60,10 @@ export function agentCommand(terminal: () => Terminal): Command {
         { status: 'ready', consoleUrl, bootUrl },
         `The agent is ready.\n  console  ${consoleUrl}\n  boot     ${bootUrl}\nThe console’s link holds its key: give it to operators only.`,
       );
+      const news = newsOf(agent.state());
+      agent.subscribe(() => {
+        for (const line of news(agent.state())) out.say(`${new Date().toISOString()}  ${line}`);
+      });
       await stopped;
       out.say('… stopping');
       await agent.close();
@@ -68,7 +73,7 @@ export function agentCommand(terminal: () => Terminal): Command {
   withData(command.command('activate'))
     .argument('<license-file>', 'the file that the vendor sent', parsePath)
     .description('bind this site to its license (once)')
-    .option('--name <name>', 'what people call this site', hostname())
+    .option('--name <name>', 'what people call this site', parseName, hostname())
     .option('--channel <name>', 'channel to follow (default: the license’s first)')
     .option('--offline', 'behind an air gap: ask nothing of the network, now or later')
     .option('--root-fingerprint <sha256>', 'refuse a file that trusts another root of trust than this')

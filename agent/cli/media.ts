@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { openMedia, requireMediaFor } from '../../airgap/index.ts';
 import { parsePath } from '../../arguments.ts';
+import { hasCode, signingError } from '../../signing/index.ts';
 import { bytes, type Terminal } from '../../terminal.ts';
 import { readSite } from '../update/site.ts';
 import { takeUpdate } from '../update/take.ts';
@@ -26,7 +27,16 @@ export function mediaImportCommand(terminal: () => Terminal): Command {
         source: media.source,
         now: new Date(),
         onProgress: ({ phase, doneBytes, totalBytes }) => progress.update(doneBytes, totalBytes, phase),
-      }).finally(() => progress.end());
+      })
+        .catch(error => {
+          if (!hasCode(error, 'metadata-version')) throw error;
+          const what = `${directory}, exported at ${exportedAt}, is older than what this site has seen`;
+          throw signingError('metadata-version', `${what}. ${error.message}`, {
+            cause: error,
+            hint: 'Use the newest stick, or export a new one.',
+          });
+        })
+        .finally(() => progress.end());
       const { document, fetchedBytes, reusedBytes } = release;
       const result = {
         version: document.version,

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { targetPaths } from '../../bundles/index.ts';
-import { fileTrustStore, type License, refresh, verifyLicense } from '../../signing/index.ts';
+import { fileTrustStore, type License, reasonOf, refresh, verifyLicense } from '../../signing/index.ts';
 import { agentError } from '../errors.ts';
 import { feedClient } from './feed-client.ts';
 import { newSite, parseLicenseFile, requireNoSite, type Site, writePendingSite, writeSite } from './site.ts';
@@ -26,7 +26,10 @@ export interface ActivationChoice {
 export async function activate(choice: ActivationChoice): Promise<Site> {
   await requireNoSite(choice.directory);
   const bytes = await readFile(choice.licenseFile).catch(cause => {
-    throw agentError('license-file', `${choice.licenseFile} cannot be read.`, { cause });
+    throw agentError('license-file', `${choice.licenseFile} cannot be read: ${reasonOf(cause)}.`, {
+      cause,
+      hint: 'Name the file that the vendor sent, and read it as a user that may.',
+    });
   });
   const wanted = newSite(parseLicenseFile(bytes, choice.licenseFile), choice);
   const site = choice.connected ? await writePendingSite(choice.directory, wanted) : wanted;

@@ -160,9 +160,12 @@ async function coveringLicense(site: Site, repository: Repository, now: Date): P
   const issuers = await repository.target(targetPaths.issuers);
   const license = await verifyLicense(site.license, issuers.bytes);
   const wanted = { product: site.product, channel: site.channel, nowMs: now.getTime() };
-  const objections = licenseObjections(license, wanted).map(objectionText);
-  if (objections.length > 0) throw agentError('license-refused', `License ${license.id} ${objections.join(', and ')}.`);
-  return license;
+  const objections = licenseObjections(license, wanted);
+  if (objections.length === 0) return license;
+  const isEarly = objections.some(({ reason }) => reason === 'not-yet-valid');
+  const hint = isEarly ? { hint: 'Check the clock of this machine (`date`): it may be behind.' } : {};
+  const text = objections.map(objectionText).join(', and ');
+  throw agentError('license-refused', `License ${license.id} ${text}.`, hint);
 }
 
 function objectionText(objection: LicenseObjection): string {

@@ -3,6 +3,7 @@ import { open, rm } from 'node:fs/promises';
 import { Command, InvalidArgumentError } from 'commander';
 import { parsePath } from '../../arguments.ts';
 import type { LicenseFile } from '../../bundles/index.ts';
+import { reasonOf } from '../../signing/index.ts';
 import { type Terminal, table } from '../../terminal.ts';
 import { serverError } from '../errors.ts';
 import type { LicenseView } from '../licenses/licenses.ts';
@@ -45,8 +46,18 @@ export function licenseCommand(terminal: () => Terminal): Command {
     .description('all licenses, newest first')
     .action(async (flags: ServiceOptions) => {
       const { licenses } = await (await serviceOf(flags)).get<{ licenses: LicenseView[] }>('/v1/licenses');
-      const rows = licenses.map(l => [l.id, l.customer, l.product, l.status, String(l.nodes), l.expiresAt ?? 'never']);
-      terminal().result(licenses, table(['license', 'customer', 'product', 'status', 'nodes', 'expires'], rows));
+      const rows = licenses.map(l => [
+        l.id,
+        l.customer,
+        l.product,
+        l.channels.join(' '),
+        l.status,
+        String(l.nodes),
+        String(l.sites),
+        l.expiresAt ?? 'never',
+      ]);
+      const headings = ['license', 'customer', 'product', 'channels', 'status', 'nodes', 'sites', 'expires'];
+      terminal().result(licenses, table(headings, rows));
     });
 
   withService(command.command('rekey'))
@@ -83,7 +94,7 @@ interface Issued {
 async function writeLicenseFile(path: string, issue: () => Promise<Issued>): Promise<Issued> {
   const file = await open(path, 'wx', 0o600).catch((cause: NodeJS.ErrnoException) => {
     if (cause.code === 'EEXIST') throw serverError('file-exists', `${path} exists already.`, { cause });
-    throw serverError('file-unreadable', `${path} cannot be written: ${cause.message}.`, { cause });
+    throw serverError('file-unreadable', `${path} cannot be written: ${reasonOf(cause)}.`, { cause });
   });
   try {
     const issued = await issue();
@@ -106,7 +117,11 @@ function positive(text: string): number {
 
 /** The end of that day, UTC. */
 function date(text: string): string {
-  const ms = /^\d{4}-\d\d-\d\d$/.test(text) ? Date.parse(`${text}T23:59:59Z`) : Number.NaN;
-  if (Number.isNaN(ms)) throw new InvalidArgumentError('Use a date such as 2027-12-31.');
-  return new Date(ms).toISOString();
+  const end = new Date(/^\d{4}-\d\d-\d\d$/.test(text) ? `${text}T23:59:59Z` : Number.NaN);
+  // Some days that no calendar has are read as days of the next month.
+  if (Number.isNaN(end.getTime()) || !end.toISOString().startsWith(text)) {
+    throw new InvalidArgumentError('Use a date such as 2027-12-31.');
+  }
+  if (end.getTime() <= Date.now()) throw new InvalidArgumentError('That day is over.');
+  return end.toISOString();
 }

@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import { exportMedia } from '../../airgap/index.ts';
 import { parsePath } from '../../arguments.ts';
-import { bytes, type Terminal } from '../../terminal.ts';
+import { bytes, quoted, type Terminal } from '../../terminal.ts';
 import { serverError } from '../errors.ts';
 import type { LicenseView } from '../licenses/licenses.ts';
 import { apiSource } from '../pipeline/api-source.ts';
@@ -24,13 +24,18 @@ export function mediaExportCommand(terminal: () => Terminal): Command {
       out.resumable();
       const api = await serviceOf(flags);
       const license = await api.get<LicenseView>(`/v1/licenses/${encodeURIComponent(flags.license)}`);
+      const channel = flags.channel ?? (license.channels[0] as string);
+      if (!license.channels.includes(channel)) {
+        const what = `License ${license.id} does not include the channel ${channel}`;
+        throw serverError('license-refused', `${what}; it has ${license.channels.join(', ')}.`);
+      }
       const firstRoot = await api.bytes('/v1/metadata/1.root.json');
       if (!firstRoot) throw serverError('trust-missing', `The service at ${api.url} has no root of trust yet.`);
       const progress = out.progress('copying');
       const exported = await exportMedia({
         directory,
         product: license.product,
-        channel: flags.channel ?? (license.channels[0] as string),
+        channel,
         license: license.id,
         source: apiSource(api),
         firstRoot,
@@ -41,11 +46,11 @@ export function mediaExportCommand(terminal: () => Terminal): Command {
         now: new Date(),
         onProgress: (done, total) => progress.update(done, total),
       }).finally(() => progress.end());
-      const { product, version, objects, writtenBytes } = exported;
+      const { product, version, objects, writtenBytes, validUntil } = exported;
       const size = `${objects} objects, ${bytes(exported.bytes)}, of which ${bytes(writtenBytes)} were written now`;
       out.result(
         exported,
-        `${product} ${version} is in ${directory}: ${size}.\nTake it to the site and run there: rollover media import ${directory}`,
+        `${product} ${version} is in ${directory}: ${size}.\nValid until ${validUntil}: import it before, or export again.\nTake it to the site and run there: rollover media import ${quoted(directory)}`,
       );
     });
 }

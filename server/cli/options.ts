@@ -3,7 +3,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
 import { parsePath, parseUrl } from '../../arguments.ts';
-import { readFileIfAny } from '../../signing/index.ts';
+import { readFileIfAny, reasonOf } from '../../signing/index.ts';
 import { serverError } from '../errors.ts';
 import { type ApiClient, apiClient } from '../pipeline/api-client.ts';
 
@@ -59,11 +59,21 @@ async function tokenOf(path: string | undefined): Promise<string> {
   if (path !== undefined) {
     const bytes = await readFileIfAny(path);
     if (!bytes) throw serverError('file-unreadable', `There is no token file ${path}.`);
-    return bytes.toString('utf8').trim();
+    const token = bytes.toString('utf8').trim();
+    if (token !== '') return token;
+    throw serverError('unauthorized', `The token file ${path} is empty.`);
   }
   const fromEnvironment = process.env['ROLLOVER_TOKEN'];
-  if (fromEnvironment !== undefined) return fromEnvironment;
-  const local = await readFileIfAny(join(defaultServerDirectory(), 'admin.token')).catch(() => undefined);
-  if (local) return local.toString('utf8').trim();
-  throw serverError('unauthorized', 'There is no API token at hand.');
+  if (fromEnvironment) return fromEnvironment;
+  const local = join(defaultServerDirectory(), 'admin.token');
+  try {
+    const bytes = await readFileIfAny(local);
+    if (bytes) return bytes.toString('utf8').trim();
+  } catch (cause) {
+    throw serverError('unauthorized', `The token ${local} cannot be read: ${reasonOf(cause)}.`, { cause });
+  }
+  throw serverError(
+    'unauthorized',
+    `There is no API token at hand: ROLLOVER_TOKEN is not set, and there is no ${local}.`,
+  );
 }

@@ -180,6 +180,8 @@ A release file:
     - name: services
       kind: files
       directory: ./services
+      rootfs: true             # absolute links mean the directory's own tree
+      xattrs: true             # extended attributes and capabilities too (needs the Debian package attr)
     - name: tools
       kind: files
       archive: ./tools.tar.gz  # or a tar instead of a directory

@@ -57,11 +57,19 @@ export function serverCommand(terminal: () => Terminal): Command {
         { status: 'ready', url, feed, adminToken: adminTokenPath },
         `The service is ready.\n  vendor API   ${url}   (token in ${adminTokenPath})\n  sites        ${feed.host}:${feed.port}   (TLS 1.3, keyed by license)`,
       );
+      const warning = feedWarning(flags);
+      if (warning !== undefined) out.say(warning);
       const failure = await Promise.race([stopped, server.lost]);
       out.say('… stopping');
       await server.close();
       if (failure) throw failure;
     });
+}
+
+/** A license file must name an address that sites can connect to. */
+function feedWarning({ host, publicFeed }: Flags): string | undefined {
+  if (publicFeed || !['0.0.0.0', '::'].includes(host)) return undefined;
+  return `! License files will tell sites to connect to ${host}, which is no address of anybody: use --public-feed <host:port>.`;
 }
 
 const ENVIRONMENT_HELP = `

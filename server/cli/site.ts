@@ -24,5 +24,13 @@ export function siteCommand(terminal: () => Terminal): Command {
       });
       terminal().result(sites, table(['site', 'name', 'installed', 'available', 'rollover', 'last seen'], rows));
     });
+
+  withService(command.command('remove'))
+    .argument('<site>', 'its id')
+    .description('forget a cluster that is gone; its seat of the license is free again')
+    .action(async (id: string, flags: ServiceOptions) => {
+      await (await serviceOf(flags)).remove(`/v1/sites/${encodeURIComponent(id)}`);
+      terminal().result({ id, status: 'removed' }, `Site ${id} is forgotten; its license has a seat more.`);
+    });
   return command;
 }

@@ -19,7 +19,7 @@ import {
   segmentsOf,
   submitRelease,
 } from '../releases/releases.ts';
-import { listSites } from '../sites/sites.ts';
+import { listSites, removeSite } from '../sites/sites.ts';
 import { publishedMetadata } from '../trust/repository.ts';
 import { onlineKeys, setUpTrust } from '../trust/setup.ts';
 import { sendMetadata, sendObject } from './objects.ts';
@@ -187,6 +187,10 @@ export function vendorApi(context: Context, jobs: Jobs): Express {
   });
 
   app.get('/v1/sites', async (_request, response) => void response.json({ sites: await listSites(context) }));
+  app.delete('/v1/sites/:id', async (request, response) => {
+    await removeSite(context, param(request, 'id'), actorOf(response));
+    response.status(204).end();
+  });
   app.use(notFound);
   app.use(problems(context.log));
   return app;

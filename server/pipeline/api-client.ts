@@ -19,6 +19,7 @@ export interface ApiClient {
   bytes(path: string): Promise<Buffer | undefined>;
   exists(path: string): Promise<boolean>;
   put(path: string, bytes: Uint8Array): Promise<void>;
+  remove(path: string): Promise<void>;
 }
 
 /**
@@ -64,6 +65,7 @@ export function apiClient(url: string, token: string): ApiClient {
       ),
     exists: path =>
       call({ method: 'HEAD', path }, async response => response.status !== 404 && (await succeeded(response)).ok),
+    remove: path => json({ method: 'DELETE', path }),
     async put(path, bytes) {
       const body = new Uint8Array(bytes);
       await call(

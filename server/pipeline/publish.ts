@@ -18,7 +18,7 @@ import type { ApiClient } from './api-client.ts';
 import { attestations } from './attestations.ts';
 import { type ChannelPublication, type ChannelState, readChannel, withRelease } from './channel-metadata.ts';
 import { publishedReleases } from './published.ts';
-import { type LocalRelease, measure, openReleaseFile } from './release-file.ts';
+import { type LocalRelease, measure, openReleaseFile, requireImageFiles } from './release-file.ts';
 import { Uploader } from './upload.ts';
 import { productKey, signersOf } from './vendor-keys.ts';
 import { compareVersions } from './version-order.ts';
@@ -79,6 +79,7 @@ async function publish(api: ApiClient, release: LocalRelease, options: PublishOp
   requireNewest(await readChannel(api, product, channel), version);
 
   options.onStep('looking at the directories');
+  await requireImageFiles(release);
   const totalBytes = measure(release);
   const { key, created } = await productKey(options.keysDirectory, product);
   if (created) options.onStep(`made a new product key for ${product} in ${options.keysDirectory}`);

@@ -1,13 +1,14 @@
 // `release.yaml` on the pipeline's machine: read, checked, its directories found, its archives unpacked to where they can be
 // packed from.
 import { createReadStream } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { lstat, mkdtemp, readFile, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { extract } from 'tar';
 import { parse as parseYaml } from 'yaml';
 import { bundleError, type Component, parseReleaseFile, type ReleaseFile, scanTree } from '../../bundles/index.ts';
+import { hasCode, reasonOf } from '../../signing/index.ts';
 
 /** A component whose directory is on this machine. */
 export type LocalComponent = Component & { readonly directory: string };
@@ -20,7 +21,7 @@ export interface LocalRelease extends Omit<ReleaseFile, 'components'> {
 
 /** @throws `release-file`, `directory-missing`, `archive-unreadable` */
 export async function openReleaseFile(path: string): Promise<LocalRelease> {
-  const file = parseReleaseFile(await readYaml(path), path);
+  const file = parsed(await readYaml(path), path);
   const base = dirname(resolve(path));
   const unpacked: string[] = [];
   const dispose = async () => {
@@ -30,7 +31,7 @@ export async function openReleaseFile(path: string): Promise<LocalRelease> {
     const components: LocalComponent[] = [];
     for (const component of file.components) {
       if (component.archive === undefined) {
-        components.push({ ...component, directory: resolve(base, component.directory as string) });
+        components.push({ ...component, directory: await realDirectory(resolve(base, component.directory as string)) });
         continue;
       }
       const directory = await mkdtemp(join(tmpdir(), 'rollover-archive-'));
@@ -42,6 +43,17 @@ export async function openReleaseFile(path: string): Promise<LocalRelease> {
   } catch (error) {
     await dispose();
     throw error;
+  }
+}
+
+/** The files that nodes boot are there: found out before anything is packed. @throws `release-file` */
+export async function requireImageFiles({ components }: LocalRelease): Promise<void> {
+  for (const component of components) {
+    if (component.kind !== 'microos') continue;
+    for (const path of [component.kernel, component.initrd]) {
+      const stats = await lstat(join(component.directory, path)).catch(() => undefined);
+      if (!stats?.isFile()) throw bundleError('release-file', `The component ${component.name} has no file ${path}.`);
+    }
   }
 }
 
@@ -58,9 +70,26 @@ async function readYaml(path: string): Promise<unknown> {
   try {
     return parseYaml(await readFile(path, 'utf8'));
   } catch (cause) {
-    const why = (cause as NodeJS.ErrnoException).code === 'ENOENT' ? 'does not exist' : `cannot be read: ${cause}`;
-    throw bundleError('release-file', `${path} ${why}.`, { cause });
+    throw bundleError('release-file', `${path} cannot be read: ${reasonOf(cause)}.`, { cause });
   }
+}
+
+/** Says which file to correct, and what YAML makes of a version such as 5.2. */
+function parsed(value: unknown, path: string): ReleaseFile {
+  try {
+    return parseReleaseFile(value, path);
+  } catch (error) {
+    if (!hasCode(error, 'release-file')) throw error;
+    const unquoted = /expected string, received (number|boolean|Date)/.test(error.message);
+    const quote = unquoted ? 'Put the value in quotes: YAML takes it for something else than text. ' : '';
+    const hint = `${quote}Correct ${path}; \`rollover release publish --help\` shows an example.`;
+    throw bundleError('release-file', error.message, { cause: error, hint });
+  }
+}
+
+/** The directory of a component may be a link to it. What is missing is reported under the name it was given. */
+async function realDirectory(path: string): Promise<string> {
+  return realpath(path).catch(() => path);
 }
 
 /** An ordinary tar, compressed or not. Names that lead out of the directory stop it. */
@@ -71,6 +100,6 @@ async function unpackArchive(archive: string, directory: string): Promise<void> 
       extract({ cwd: directory, strict: true, preserveOwner: process.getuid?.() === 0 }),
     );
   } catch (cause) {
-    throw bundleError('archive-unreadable', `${archive} cannot be unpacked: ${(cause as Error).message}.`, { cause });
+    throw bundleError('archive-unreadable', `${archive} cannot be unpacked: ${reasonOf(cause)}.`, { cause });
   }
 }

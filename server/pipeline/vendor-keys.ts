@@ -57,7 +57,11 @@ export async function signersOf(directory: string, role: OfflineRole): Promise<r
 /** @throws `keys-missing` */
 async function keyFiles(directory: string, role: OfflineRole): Promise<readonly string[]> {
   const pattern = new RegExp(`^${role}-\\d+\\.pem$`);
-  const names = (await readdir(directory).catch(() => [])).filter(name => pattern.test(name));
+  const all = await readdir(directory).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    throw error;
+  });
+  const names = all.filter(name => pattern.test(name));
   if (names.length === 0) throw serverError('keys-missing', `There is no signing key ${role}-1.pem in ${directory}.`);
   return names.sort().map(name => join(directory, name));
 }

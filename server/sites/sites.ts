@@ -1,7 +1,7 @@
 // Sites: the clusters that use a license. They register once and report now and then.
 import { type ActivationRequest, activationRequestSchema, type SiteReport } from '../../bundles/index.ts';
 import { counted } from '../../signing/index.ts';
-import { audit } from '../audit/audit.ts';
+import { type Actor, audit } from '../audit/audit.ts';
 import type { Context } from '../context.ts';
 import { serverError } from '../errors.ts';
 
@@ -75,6 +75,20 @@ export async function recordReport(context: Context, licenseId: string, report: 
     .where('license_id', '=', licenseId)
     .executeTakeFirstOrThrow();
   if (numUpdatedRows === 0n) throw serverError('not-found', `License ${licenseId} has no site ${report.site}.`);
+}
+
+/**
+ * Forgets a site, for a cluster that is gone: its seat of the license is free again. Nothing reaches the cluster by this; one
+ * that lives on can be activated anew.
+ *
+ * @throws `not-found`
+ */
+export async function removeSite(context: Context, id: string, actor: Actor): Promise<void> {
+  await context.db.transaction().execute(async db => {
+    const { numDeletedRows } = await db.deleteFrom('sites').where('id', '=', id).executeTakeFirstOrThrow();
+    if (numDeletedRows === 0n) throw serverError('not-found', `There is no site ${id}.`);
+    await audit(db, context.now(), actor, 'site.remove', id);
+  });
 }
 
 /** Most recently seen first. */

@@ -15,12 +15,11 @@ const HELP = `npm run demo [-- --exit] [-- --keep]
   --exit   click Update by itself, print a summary, and end with 0 only when all of it is true
   --keep   leave the demo's directory behind`;
 
+const USAGE = 2;
 const INTERRUPTED = 130;
 const ROLL_TIMEOUT_MS = 170_000;
 
-const { values: flags } = parseArgs({
-  options: { exit: { type: 'boolean' }, keep: { type: 'boolean' }, help: { type: 'boolean' } },
-});
+const flags = parseFlags();
 if (flags.help) {
   process.stdout.write(`${HELP}\n`);
   process.exit(0);
@@ -134,6 +133,16 @@ async function demo(product: Processes): Promise<number> {
     await new Promise(() => undefined);
   }
   return done ? 0 : 1;
+}
+
+function parseFlags() {
+  try {
+    const boolean = { type: 'boolean' } as const;
+    return parseArgs({ options: { exit: boolean, keep: boolean, help: boolean } }).values;
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n\n${HELP}\n`);
+    process.exit(USAGE);
+  }
 }
 
 interface Published {

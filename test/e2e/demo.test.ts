@@ -1,6 +1,6 @@
 // The demo is what people try first: it passes, and an interrupted one says so and leaves nothing behind.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { createInterface } from 'node:readline';
@@ -27,6 +27,13 @@ test('npm run demo -- --exit: all of its summary is true', async () => {
   assert.match(output, /probes failed +0\n/);
   assert.match(output, /All of it is true/);
   assert.ok(!existsSync(directory));
+});
+
+test('a flag that it does not have: it says which there are, and starts nothing', () => {
+  const { status, stderr, stdout } = spawnSync(process.execPath, [DEMO, '--nonsense'], { encoding: 'utf8' });
+  assert.equal(status, 2);
+  assert.match(stderr, /Unknown option '--nonsense'[\s\S]*--exit[\s\S]*--keep/);
+  assert.equal(stdout, '');
 });
 
 test('interrupted, it says so, ends with 130, and nothing of it is left', async () => {

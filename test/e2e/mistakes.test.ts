@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { cp, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import net from 'node:net';
 import { join } from 'node:path';
@@ -70,11 +71,15 @@ test('a directory that nobody can make, such as one below /proc, is an error and
 });
 
 test('a release file that is missing, no YAML, or wrong in a field', async () => {
-  await fails('input', /nowhere\.yaml does not exist/, ['release', 'publish', 'nowhere.yaml']);
+  await fails('input', /nowhere\.yaml cannot be read: it does not exist/, ['release', 'publish', 'nowhere.yaml']);
   const broken = await releaseFile('broken', () => 'product: [');
   await fails('input', /cannot be read/, ['release', 'publish', broken]);
   const wrong = await releaseFile('wrong', text => text.replace('9.0.0', 'new').replace('channel', 'chanel'));
+  assert.match((await product.run(['release', 'publish', wrong])).stderr, /What to do: Correct \S+release\.yaml/);
   await fails('input', /version[\s\S]*chanel|chanel[\s\S]*version/, ['release', 'publish', wrong]);
+  const number = await releaseFile('number', text => text.replace('9.0.0', '9.0'));
+  const { stderr } = await product.run(['release', 'publish', number]);
+  assert.match(stderr, /is not a release file: .* at version\.\n {2}What to do: Put the value in quotes/);
   const twice = await releaseFile('twice', text => `${text}  - {name: services, kind: files, directory: ./services}\n`);
   await fails('input', /two components have the same name/, ['release', 'publish', twice]);
 });
@@ -125,7 +130,8 @@ test('a license file that is none, is for somebody else, was altered, or was rev
   await writeFile(at('none.json'), '{"hello":1}');
   const activate = (name: string, ...more: string[]) => ['agent', 'activate', at(name), '--data', at('site'), ...more];
   await fails('license', /is not a license file/, activate('none.json'));
-  await fails('license', /cannot be read/, activate('absent.json'));
+  await fails('license', /absent\.json cannot be read: it does not exist/, activate('absent.json'));
+  await fails('usage', /A name has 1 to 128/, activate('none.json', '--name', 'n'.repeat(129)));
 
   const { id, file } = await service.issue();
   await writeFile(at('good.json'), JSON.stringify(file));
@@ -161,6 +167,18 @@ test('a stick that is none, or for another site', async () => {
   await product.json(['media', 'export', at('stick'), '--license', other.id]);
   await fails('media', /is for license/, importing(at('stick')));
   await fails('input', /no license/, ['media', 'export', at('stick'), '--license', 'lic-none']);
+
+  // An export that is refused leaves nothing behind, and an export never mixes with what is somebody else's.
+  const edge = ['media', 'export', at('refused'), '--license', mine.id, '--channel', 'edge'];
+  await fails('license', /does not include the channel edge; it has stable/, edge);
+  const revoked = await service.issue();
+  await service.api.post(`/v1/licenses/${revoked.id}/revoke`, {});
+  await fails('license', /not active/, ['media', 'export', at('refused'), '--license', revoked.id]);
+  assert.equal(existsSync(at('refused')), false);
+  await mkdir(at('photos'));
+  await writeFile(join(at('photos'), 'cat.jpg'), 'meow');
+  await fails('media', /holds something else: cat\.jpg/, ['media', 'export', at('photos'), '--license', mine.id]);
+  await fails('storage', /\/proc\/nothing/, ['media', 'export', '/proc/nothing/here', '--license', mine.id]);
 
   // A stick for somebody else with its label changed: the label is not what opens it.
   await cp(at('stick'), at('relabeled'), { recursive: true });
@@ -219,6 +237,22 @@ test('whoever reads the output may stop reading', async () => {
   assert.equal(stderr, '');
 });
 
+test('a license that would end on a day that no calendar has, or that is over', async () => {
+  const issue = [
+    'license',
+    'issue',
+    '--customer',
+    'Acme',
+    '--product',
+    'cloud',
+    '--out',
+    join(product.directory, 'no'),
+  ];
+  await fails('usage', /Use a date such as/, [...issue, '--expires', '2027-02-30']);
+  await fails('usage', /Use a date such as/, [...issue, '--expires', 'tomorrow']);
+  await fails('usage', /That day is over/, [...issue, '--expires', '2020-01-01']);
+});
+
 test('a threshold that no number of keys can meet', async () => {
   await fails('usage', /threshold of 2 needs more than 1 root key/, ['trust', 'init', '--root-threshold', '2']);
 });
@@ -232,6 +266,9 @@ test('stopped twice, as a terminal and a service manager do, the service still s
 });
 
 test('an agent that is not there, a plan that is none', async () => {
+  await fails('usage', /64 hexadecimal digits/, ['apply', 'abc']);
+  const ports = ['--console-port', '18480', '--boot-port', '18480'];
+  await fails('usage', /cannot both have port 18480/, ['agent', '--data', join(product.directory, 'nobody'), ...ports]);
   await fails('network', /no agent in/, ['status', '--data', join(product.directory, 'nobody')]);
 });
 

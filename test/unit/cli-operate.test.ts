@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ConsoleState } from '../../agent/api/state.ts';
+import { newsOf } from '../../agent/cli/events.ts';
 import { planText, statusText } from '../../agent/cli/operate-text.ts';
 
 const EMPTY: ConsoleState = {
@@ -44,4 +45,19 @@ test('a plan without batches says that there is nothing to reboot', () => {
   const sizes = { plainBytes: 0, fetchedBytes: 0, reusedBytes: 0 };
   const offer = { version: '5.2.0', notes: '', source: 's', ...sizes, plan, planHash: 'f00', objections: [] };
   assert.equal(planText(offer), 'Plan f00\nTo 5.2.0: nothing to reboot, every node runs its image already.');
+});
+
+test('a running agent tells each event once', () => {
+  const entry = (text: string, node?: string) => ({ at: 0, epoch: 1, text, ...(node === undefined ? {} : { node }) });
+  const before = [entry('old')];
+  const news = newsOf({ ...EMPTY, journal: before, journalLength: 1 });
+  const after = { ...EMPTY, journal: [...before, entry('Started.'), entry('It drains.', 'a1')], journalLength: 3 };
+  assert.deepEqual(news(after), ['Started.', 'a1: It drains.']);
+  assert.deepEqual(news(after), []);
+  const fetching = (doneBytes: number) =>
+    ({ ...after, update: { phase: 'fetching', version: '5.2.0', doneBytes } }) as const;
+  assert.deepEqual(news(fetching(1)), ['fetching 5.2.0']);
+  assert.deepEqual(news(fetching(2)), []);
+  assert.deepEqual(news({ ...after, clusterProblem: 'It does not answer.' }), ['It does not answer.']);
+  assert.deepEqual(news(after), ['The cluster is in sight again.']);
 });

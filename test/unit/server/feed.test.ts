@@ -137,7 +137,7 @@ test('a session cannot be resumed: without the key, or after the license was rev
   assert.equal(await attempt({ ...withKey, session }), 'refused');
 });
 
-test('a site is bound once to its license, within the license’s limit', async () => {
+test('a site is bound once to its license, within the license’s limit; one that is removed frees its seat', async () => {
   const { file } = await service.issue({ sites: 1 });
   const site = siteOf(file);
   const request = { site: site.site, name: 'north', publicKey: site.publicKey };
@@ -148,6 +148,11 @@ test('a site is bound once to its license, within the license’s limit', async 
   assert.match((await rejectsWith('license-refused', refused)).message, /allows 1 site/);
   const stolen = () => withFeed(site, feed => feed.activate({ ...request, publicKey: second.publicKey }));
   await rejectsWith('license-refused', stolen);
+
+  await service.api.remove(`/v1/sites/${site.site}`);
+  await rejectsWith('not-found', () => service.api.remove(`/v1/sites/${site.site}`));
+  await withFeed(second, feed => feed.activate({ ...request, site: second.site, publicKey: second.publicKey }));
+  await rejectsWith('license-refused', () => withFeed(site, feed => feed.activate(request)));
 });
 
 test('a report reaches the vendor, for a site of that license only', async () => {

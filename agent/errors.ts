@@ -38,6 +38,10 @@ export const AGENT_ERRORS = {
   'feed-failed': { kind: 'network', hint: 'Try again later; what is already fetched is kept.' },
   'feed-too-large': { kind: 'integrity', hint: 'The service sends more than was signed. Tell the vendor.' },
   'update-busy': { kind: 'busy', hint: 'An import or a check is under way. Try again when it has ended.' },
+  'release-disputed': {
+    kind: 'integrity',
+    hint: 'Do not install it. Tell the vendor: the service and the signed release differ.',
+  },
   'update-none': { kind: 'conflict', hint: 'Nothing newer is offered on this channel.' },
   'media-incomplete': {
     kind: 'media',

@@ -92,8 +92,12 @@ async function collect({ directory, product, channel, license, source, firstRoot
   const files = new Map<string, Uint8Array | string>([[mediaPaths.metadata(directory, '1.root.json'), firstRoot]]);
   const repository = await refresh(recording(source, directory, files), forgetful, firstRoot, now.getTime());
   await repository.target(targetPaths.issuers);
+  await repository.target(targetPaths.director);
   const release = await newestRelease(repository, product, channel);
+  await repository.target(targetPaths.provenance(product, channel, release.version));
+  await repository.target(targetPaths.sbom(product, channel, release.version));
   const wrap = await source.wrap(license, release.manifest.sha256);
+  files.set(mediaPaths.director(directory), await source.director());
   files.set(mediaPaths.wrap(directory, release.manifest.sha256), `${JSON.stringify(wrap)}\n`);
   return { files, release, validUntil: firstExpiry(repository) };
 }

@@ -16,6 +16,7 @@ import { decodeIndex, type MediaIndex, mediaPaths } from './layout.ts';
 
 const INDEX_BYTES = 64 * 1024;
 const WRAP_BYTES = 64 * 1024;
+const DIRECTOR_BYTES = 256 * 1024;
 
 export interface Media {
   readonly index: MediaIndex;
@@ -78,6 +79,11 @@ function mediaSource(directory: string): MetadataSource & BundleSource {
       const bytes = await readBounded(mediaPaths.object(directory, digest), maxBytes);
       if (bytes) return bytes;
       throw bundleError('object-missing', `The stick lacks the object ${digest}.`);
+    },
+    async director() {
+      const bytes = await readBounded(mediaPaths.director(directory), DIRECTOR_BYTES);
+      if (bytes) return bytes.toString('utf8').trim();
+      throw airgapError('media-incomplete', 'The stick lacks what the service says to sites of its license.');
     },
     async wrap(_license, manifest) {
       const bytes = await readBounded(mediaPaths.wrap(directory, manifest), WRAP_BYTES);

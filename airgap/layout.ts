@@ -5,6 +5,7 @@
 //   targets/<sha256>            signed documents
 //   objects/<ab>/<sha256>       sealed manifests and segments
 //   wraps/<sha256>.json         content keys, wrapped for the license
+//   director.jws                what the service says that sites of this license may install
 import { join } from 'node:path';
 import { z } from 'zod';
 import { canonicalJson, sha256Hex } from '../signing/index.ts';
@@ -30,6 +31,7 @@ export const mediaPaths = {
   objects: (directory: string) => join(directory, 'objects'),
   object: (directory: string, digest: string) => join(directory, 'objects', digest.slice(0, 2), digest),
   wrap: (directory: string, manifest: string) => join(directory, 'wraps', `${manifest}.json`),
+  director: (directory: string) => join(directory, 'director.jws'),
 } as const;
 
 /** Nothing in the index is trusted; its checksum only tells a damaged one from a whole one. */

@@ -53,6 +53,9 @@ export const activationResponseSchema = z.strictObject({ license: z.string().max
 
 export type ActivationResponse = z.infer<typeof activationResponseSchema>;
 
+/** The service's document for one site or license: a compact JWS. */
+export const directorResponseSchema = z.strictObject({ document: z.string().max(256 * 1024) });
+
 /** Site to service, now and then: what runs there. */
 export const siteReportSchema = z.strictObject({
   site: siteIdSchema,

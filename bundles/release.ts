@@ -17,6 +17,11 @@ const relativePath = z
   .max(1024)
   .refine(path => !path.startsWith('/') && !path.split('/').includes('..'), 'use a path inside the directory');
 
+/** Kinds of machines, as `uname -m` says them. */
+export const hardwareSchema = z.enum(['x86_64', 'aarch64']);
+
+export type Hardware = z.infer<typeof hardwareSchema>;
+
 const sourceFields = {
   directory: z.string().min(1).optional(),
   /** A tar, compressed or not, instead of a directory. */
@@ -39,6 +44,8 @@ const componentSchema = z.discriminatedUnion('kind', [
     ...treeFields,
     kernel: relativePath,
     initrd: relativePath,
+    /** The kind of machine that boots it. */
+    hardware: hardwareSchema.default('x86_64'),
   }),
   z.strictObject({
     name,
@@ -96,6 +103,7 @@ const fileRefSchema = z.strictObject({ path: relativePath, sha256: digest, lengt
 /** The bootable image of a release: its two files and the digest that a node reports after booting them. */
 export const imageSchema = z.strictObject({
   component: name,
+  hardware: hardwareSchema,
   kernel: fileRefSchema,
   initrd: fileRefSchema,
   digest,
@@ -138,6 +146,7 @@ export type ChannelDocument = z.infer<typeof channelDocumentSchema>;
 /** Names of signed objects inside the repository; the delegated role of a channel owns `<product>/<channel>/...`. */
 export const targetPaths = {
   issuers: 'licenses/issuers.json',
+  director: 'director/keys.json',
   role: (product: string, channel: string) => `${product}.${channel}`,
   rolePatterns: (product: string, channel: string) => [
     `${product}/${channel}/channel.json`,

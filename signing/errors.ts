@@ -94,6 +94,18 @@ export const SIGNING_ERRORS = {
     kind: 'integrity',
     hint: 'Check the clock of this machine (`date`). If it is right, the source is old: use a newer one, or export a new stick.',
   },
+  'director-invalid': {
+    kind: 'integrity',
+    hint: 'Do not use this source. Fetch again from the vendor, or ask for a new export for this license.',
+  },
+  'director-expired': {
+    kind: 'integrity',
+    hint: 'Use a newer source, or ask the vendor for a new export.',
+  },
+  'director-older': {
+    kind: 'integrity',
+    hint: 'This site has followed a newer one. Use a newer source.',
+  },
   'trust-state-damaged': {
     kind: 'integrity',
     hint: 'Check the disk, and restore the folder trust/ of the site from a backup. It is what keeps older releases out.',

@@ -1,4 +1,5 @@
 // What other rooms may use of this one.
+export * from './director.ts';
 export * from './encoding.ts';
 export * from './entitlement.ts';
 export * from './errors.ts';

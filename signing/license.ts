@@ -1,13 +1,11 @@
 // License documents: a JWS that says who may run what, until when, and under which entitlement key.
-// jose is loaded when it is first used: most commands and all worker threads do without.
 // A license never stops a running cluster; what it limits is decided by the caller from the reasons given here.
 import type { KeyObject } from 'node:crypto';
-import type { JSONWebKeySet, JWK } from 'jose';
 import { z } from 'zod';
 import { signingError } from './errors.ts';
+import { signJws, verifyJws } from './jws.ts';
 
 const TYPE = 'rollover-license+jws';
-const ALGORITHM = 'EdDSA';
 
 /** What a license says. Unknown fields are refused: a limit that this version does not know must not be ignored. */
 export const licenseSchema = z.strictObject({
@@ -30,14 +28,6 @@ export const licenseSchema = z.strictObject({
 
 export type License = z.infer<typeof licenseSchema>;
 
-/** Issuer keys as they are published in the TUF target `licenses/issuers.json`. */
-export const issuersSchema = z.object({
-  keys: z
-    .array(z.looseObject({ kty: z.literal('OKP'), crv: z.literal('Ed25519'), x: z.string(), kid: z.string() }))
-    .min(1)
-    .max(32),
-});
-
 /** Why a license does not cover something. All that apply are returned, not only the first. */
 export type LicenseObjection =
   | { readonly reason: 'not-yet-valid'; readonly notBefore: string }
@@ -47,9 +37,7 @@ export type LicenseObjection =
 
 /** Signs a license document; compact JWS with the issuer's key id. */
 export async function signLicense(license: License, issuer: KeyObject, keyId: string): Promise<string> {
-  const { CompactSign } = await import('jose');
-  const payload = Buffer.from(JSON.stringify(licenseSchema.parse(license)));
-  return new CompactSign(payload).setProtectedHeader({ alg: ALGORITHM, kid: keyId, typ: TYPE }).sign(issuer);
+  return signJws(TYPE, licenseSchema.parse(license), issuer, keyId);
 }
 
 /**
@@ -59,16 +47,11 @@ export async function signLicense(license: License, issuer: KeyObject, keyId: st
  * @throws `license-invalid`
  */
 export async function verifyLicense(document: string, issuers: Uint8Array): Promise<License> {
-  const { compactVerify, createLocalJWKSet } = await import('jose');
   try {
-    const keys = issuersSchema.parse(JSON.parse(Buffer.from(issuers).toString('utf8')));
-    const keySet = createLocalJWKSet({ keys: keys.keys as JWK[] } satisfies JSONWebKeySet);
-    const { payload } = await compactVerify(document, keySet, { algorithms: [ALGORITHM] });
-    return licenseSchema.parse(JSON.parse(Buffer.from(payload).toString('utf8')));
+    return licenseSchema.parse((await verifyJws(TYPE, document, issuers)).payload);
   } catch (cause) {
     throw signingError('license-invalid', 'The license document was not signed by the vendor, or was altered.', {
       cause,
-      hint: 'Activate with the file that the vendor sent, unchanged; if it is that file, ask the vendor for a new one.',
     });
   }
 }

@@ -1,8 +1,9 @@
 // `rollover agent`: runs the on-prem agent; `rollover agent activate` binds the site to its license first.
 import { hostname } from 'node:os';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { pino } from 'pino';
 import { parseName, parsePath, parsePort, parseUrl, parseUrls } from '../../arguments.ts';
+import { type Hardware, hardwareSchema } from '../../bundles/index.ts';
 import { stopSignal, type Terminal } from '../../terminal.ts';
 import { VERSION } from '../../version.ts';
 import { newsOf } from './events.ts';
@@ -24,6 +25,7 @@ interface ActivateFlags {
   readonly data: string;
   readonly name: string;
   readonly channel?: string;
+  readonly hardware: Hardware;
   readonly offline?: boolean;
   readonly rootFingerprint?: string;
 }
@@ -75,6 +77,7 @@ export function agentCommand(terminal: () => Terminal): Command {
     .description('bind this site to its license (once)')
     .option('--name <name>', 'what people call this site', parseName, hostname())
     .option('--channel <name>', 'channel to follow (default: the license’s first)')
+    .addOption(new Option('--hardware <kind>', 'what the nodes are').choices(hardwareSchema.options).default('x86_64'))
     .option('--offline', 'behind an air gap: ask nothing of the network, now or later')
     .option('--root-fingerprint <sha256>', 'refuse a file that trusts another root of trust than this')
     .action(async (licenseFile: string, flags: ActivateFlags) => {
@@ -84,6 +87,7 @@ export function agentCommand(terminal: () => Terminal): Command {
         licenseFile,
         name: flags.name,
         connected: !flags.offline,
+        hardware: flags.hardware,
         now: new Date(),
         ...(flags.channel === undefined ? {} : { channel: flags.channel }),
         ...(flags.rootFingerprint === undefined ? {} : { fingerprint: flags.rootFingerprint }),

@@ -1,7 +1,7 @@
 // Binds this site to its license: over the network once, or, behind an air gap, with the license file alone.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { targetPaths } from '../../bundles/index.ts';
+import { type Hardware, targetPaths } from '../../bundles/index.ts';
 import { fileTrustStore, type License, reasonOf, refresh, verifyLicense } from '../../signing/index.ts';
 import { agentError } from '../errors.ts';
 import { feedClient } from './feed-client.ts';
@@ -14,6 +14,7 @@ export interface ActivationChoice {
   /** False: nothing is asked of the network, now or later. */
   readonly connected: boolean;
   readonly channel?: string;
+  readonly hardware?: Hardware;
   readonly fingerprint?: string;
   readonly now: Date;
 }

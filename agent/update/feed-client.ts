@@ -8,6 +8,7 @@ import {
   activationResponseSchema,
   type BundleSource,
   bundleError,
+  directorResponseSchema,
   feedPaths,
   PSK_CIPHERS,
   type SiteReport,
@@ -21,6 +22,7 @@ const CONNECT_TIMEOUT_MS = 10_000;
 const ANSWER_TIMEOUT_MS = 120_000;
 const CONNECTIONS = 6;
 const JSON_BYTES = 64 * 1024;
+const DIRECTOR_BYTES = 256 * 1024;
 
 export interface FeedClient extends MetadataSource, BundleSource {
   /** Binds the site to its license; returns the license document. */
@@ -57,6 +59,10 @@ export function feedClient(site: Site, connectTimeoutMs = CONNECT_TIMEOUT_MS): F
     },
     async wrap(_license, manifest): Promise<Wrap> {
       return wrapSchema.parse(JSON.parse((await required(feedPaths.wrap(manifest), JSON_BYTES)).toString('utf8')));
+    },
+    async director() {
+      const answer = JSON.parse((await required(feedPaths.director(site.site), DIRECTOR_BYTES)).toString('utf8'));
+      return directorResponseSchema.parse(answer).document;
     },
     async activate(body) {
       const answer = await required(feedPaths.activations, JSON_BYTES, body);

@@ -3,7 +3,14 @@ import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { feedAddressSchema, type LicenseFile, licenseFileSchema, siteIdSchema } from '../../bundles/index.ts';
+import {
+  feedAddressSchema,
+  type Hardware,
+  hardwareSchema,
+  type LicenseFile,
+  licenseFileSchema,
+  siteIdSchema,
+} from '../../bundles/index.ts';
 import {
   ensureDirectory,
   fromBase64url,
@@ -25,6 +32,7 @@ const siteSchema = z.strictObject({
   licenseId: z.string(),
   product: z.string(),
   channel: z.string(),
+  hardware: hardwareSchema,
   entitlementSecret: z.string().length(43),
   feed: feedAddressSchema,
   trustAnchor: z.string(),
@@ -56,6 +64,7 @@ export function newSite(
     readonly name: string;
     readonly connected: boolean;
     readonly channel?: string;
+    readonly hardware?: Hardware;
     readonly fingerprint?: string;
   },
 ): Site {
@@ -83,6 +92,7 @@ export function newSite(
     licenseId: claims.id,
     product: claims.product,
     channel,
+    hardware: choice.hardware ?? 'x86_64',
     entitlementSecret: file.entitlementSecret,
     feed: file.feed,
     trustAnchor: file.trustAnchor,

@@ -23,6 +23,7 @@ import {
   unpackRelease,
 } from '../../bundles/index.ts';
 import {
+  type Director,
   fileTrustStore,
   hasCode,
   type License,
@@ -36,6 +37,8 @@ import {
   verifyLicense,
 } from '../../signing/index.ts';
 import { agentError } from '../errors.ts';
+import { takeAttestations } from './attestations.ts';
+import { agrees, followDirector } from './director.ts';
 import { addReady, type ReadyRelease, readyReleases, releaseFolder } from './releases.ts';
 import { entitlementSecret, type Site } from './site.ts';
 
@@ -73,10 +76,12 @@ export interface Taken {
  * 1. the metadata is newer than what is known, has not expired by the clock or by what was signed since, and is signed by who
  *    may sign it
  * 2. the license is the vendor's, and covers product, channel and day
- * 3. the channel's newest release is named by the channel's role
- * 4. its manifest opens with this license's key
- * 5. every missing segment arrives, each under its own digest
- * 6. it is unpacked aside, appears at once, and boots what was signed
+ * 3. the service says what this site may install, and has not said it longer ago than before
+ * 4. the newest release of the channel that the service names is the very one that the channel's role has signed
+ * 5. its provenance is about it
+ * 6. its manifest opens with this license's key
+ * 7. every missing segment arrives, each under its own digest
+ * 8. it is unpacked aside, appears at once, and boots what was signed
  *
  * @throws `update-none`, `update-busy`, `license-refused`, and the codes of trust, bundles and the source
  */
@@ -92,7 +97,6 @@ export async function takeUpdate(options: TakeOptions): Promise<Taken> {
 
 async function take(options: TakeOptions): Promise<Taken> {
   const { directory, site, source, peers = [], onProgress, onDropped } = options;
-  const { product, channel } = site;
   onProgress?.({ phase: 'checking', doneBytes: 0, totalBytes: 0 });
   const trust = fileTrustStore(join(directory, 'trust'));
   const time = await referenceTime(join(directory, 'trust'));
@@ -100,8 +104,10 @@ async function take(options: TakeOptions): Promise<Taken> {
   const repository = await refresh(source, trust, Buffer.from(site.trustAnchor), now.getTime());
   const license = await coveringLicense(site, repository, now);
 
-  const document = await newestRelease(repository, product, channel);
+  const director = await followDirector(directory, site, repository, source, now.getTime());
+  const document = await newestRelease(repository, site, director);
   await time.advance(new Date(document.createdAt));
+  await takeAttestations(directory, site, repository, document);
   const folder = releaseFolder(document);
   const known = (await readyReleases(directory)).find(r => r.document.manifest.sha256 === document.manifest.sha256);
   if (known && (await isBootable(join(directory, folder), document))) return { release: known, isNew: false, license };
@@ -181,18 +187,31 @@ function objectionText(objection: LicenseObjection): string {
   }
 }
 
-/** @throws `update-none` for an empty channel */
-async function newestRelease(repository: Repository, product: string, channel: string): Promise<ReleaseDocument> {
+/**
+ * The newest release that both opinions agree on.
+ *
+ * @throws `update-none` when the channel, or the service for this site, offers nothing; `release-disputed` when they differ
+ */
+async function newestRelease(repository: Repository, site: Site, { installs }: Director): Promise<ReleaseDocument> {
+  const { product, channel } = site;
   const head = await repository.target(targetPaths.channel(product, channel));
   const { releases } = parseDocument(channelDocumentSchema, head.bytes, `channel document of ${product}/${channel}`);
-  const newest = releases.toSorted((a, b) => a.counter - b.counter).at(-1);
-  if (!newest) throw agentError('update-none', `The channel ${channel} offers nothing yet.`);
+  const named = installs.filter(install => install.channel === channel);
+  const newest = releases
+    .toSorted((a, b) => a.counter - b.counter)
+    .findLast(release => named.some(install => install.version === release.version));
+  if (!newest) throw agentError('update-none', `The channel ${channel} offers nothing to this site yet.`);
   const signed = await repository.target(targetPaths.release(product, channel, newest.version));
   const document = parseDocument(releaseDocumentSchema, signed.bytes, `release document of ${newest.version}`);
-  if (document.product === product && document.version === newest.version && document.counter === newest.counter) {
-    return document;
+  if (document.product !== product || document.version !== newest.version || document.counter !== newest.counter) {
+    throw bundleError('document-invalid', `The release document of ${newest.version} describes another release.`);
   }
-  throw bundleError('document-invalid', `The release document of ${newest.version} describes another release.`);
+  if (named.some(install => agrees(install, document, channel, site.hardware))) return document;
+  const what = `${product} ${newest.version}`;
+  throw agentError(
+    'release-disputed',
+    `What the service offers as ${what} is not what was signed, or not for this site.`,
+  );
 }
 
 /** The unpacked kernel and initrd are the ones whose digest nodes will have to report. */

@@ -37,7 +37,7 @@ export function mediaExportCommand(terminal: () => Terminal): Command {
         product: license.product,
         channel,
         license: license.id,
-        source: apiSource(api),
+        source: apiSource(api, license.id),
         firstRoot,
         segmentsOf: async manifest => {
           type Answer = { segments: { name: string; size: number }[] };

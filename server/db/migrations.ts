@@ -22,6 +22,14 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
       await sql`alter table releases drop column index_digest, drop column content_digest`.execute(db);
     },
   },
+  '0003-director': {
+    async up(db: Kysely<unknown>) {
+      await sql`create sequence director_sequence`.execute(db);
+    },
+    async down(db: Kysely<unknown>) {
+      await sql`drop sequence director_sequence`.execute(db);
+    },
+  },
 };
 
 /** Releases from before have neither: they are no base for packing, and their content is not recognized again. */

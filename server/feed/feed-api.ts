@@ -3,8 +3,9 @@
 import { randomUUID } from 'node:crypto';
 import express, { type Express, type Request } from 'express';
 import { z } from 'zod';
-import { activationRequestSchema, feedPaths, siteReportSchema } from '../../bundles/index.ts';
+import { activationRequestSchema, feedPaths, siteIdSchema, siteReportSchema } from '../../bundles/index.ts';
 import type { Context } from '../context.ts';
+import { directorFor } from '../director/director.ts';
 import { serverError } from '../errors.ts';
 import { sendMetadata, sendObject } from '../http/objects.ts';
 import { notFound, problems } from '../http/problem.ts';
@@ -41,6 +42,10 @@ export function feedApi(context: Context): Express {
   app.get(feedPaths.wrap(':manifest'), async (request, response) => {
     const license = connectionLicense(request.socket);
     response.json(await wrapFor(context, license, digest.parse(param(request, 'manifest'))));
+  });
+  app.get(feedPaths.director(':site'), async (request, response) => {
+    const site = siteIdSchema.parse(param(request, 'site'));
+    response.json({ document: await directorFor(context, connectionLicense(request.socket), site) });
   });
   app.post(feedPaths.activations, json, async (request, response) => {
     const license = connectionLicense(request.socket);

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { plainText, versionSchema } from '../../bundles/index.ts';
 import type { Actor } from '../audit/audit.ts';
 import type { Context } from '../context.ts';
+import { directorFor } from '../director/director.ts';
 import { serverError } from '../errors.ts';
 import { issueLicense, licenseById, listLicenses, rekeyLicense, revokeLicense } from '../licenses/licenses.ts';
 import { countWraps, wrapFor } from '../licenses/wraps.ts';
@@ -39,7 +40,7 @@ const digest = z.string().regex(/^[0-9a-f]{64}$/);
 const base64 = z.base64().transform(text => Buffer.from(text, 'base64'));
 const files = z.record(z.string().min(1).max(512), base64).transform(record => new Map(Object.entries(record)));
 
-const trustSchema = z.strictObject({ root: base64, targets: base64, issuers: base64 });
+const trustSchema = z.strictObject({ root: base64, targets: base64, issuers: base64, director: base64 });
 
 const releaseSchema = z.strictObject({
   channel: name,
@@ -184,6 +185,10 @@ export function vendorApi(context: Context, jobs: Jobs): Express {
   });
   app.get('/v1/licenses/:id/wraps/:manifest', async (request, response) => {
     response.json(await wrapFor(context, param(request, 'id'), digest.parse(param(request, 'manifest'))));
+  });
+
+  app.get('/v1/licenses/:id/director', async (request, response) => {
+    response.json({ document: await directorFor(context, param(request, 'id'), undefined) });
   });
 
   app.get('/v1/sites', async (_request, response) => void response.json({ sites: await listSites(context) }));

@@ -7,7 +7,7 @@ import { create } from 'tar';
 import { type BlobStore, filesystemStore, syncSegments, unpackRelease } from '../../bundles/index.ts';
 import { serverError } from '../errors.ts';
 import type { ApiClient } from './api-client.ts';
-import { apiSource } from './api-source.ts';
+import { apiObjects } from './api-source.ts';
 import { publishedRelease } from './published.ts';
 
 export interface ExportedTar {
@@ -35,7 +35,7 @@ export async function exportTar(
   const work = await mkdtemp(join(tmpdir(), 'rollover-export-'));
   try {
     const segments: BlobStore = filesystemStore(join(work, 'objects'));
-    await syncSegments(manifest, [apiSource(api)], segments, {
+    await syncSegments(manifest, [apiObjects(api)], segments, {
       onProgress: ({ doneBytes, totalBytes }) => onProgress(doneBytes, totalBytes),
     });
     const directory = join(work, 'release');

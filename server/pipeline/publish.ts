@@ -238,7 +238,13 @@ function bootImage({ components }: LocalRelease, packed: PackedRelease): Image |
   };
   const kernel = reference(component.kernel);
   const initrd = reference(component.initrd);
-  return { component: component.name, kernel, initrd, digest: imageDigest(kernel.sha256, initrd.sha256) };
+  return {
+    component: component.name,
+    hardware: component.hardware,
+    kernel,
+    initrd,
+    digest: imageDigest(kernel.sha256, initrd.sha256),
+  };
 }
 
 async function submit(

@@ -37,14 +37,20 @@ export async function setUpRoot(api: ApiClient, options: CeremonyOptions): Promi
   });
   const root = await signMetadata(document, signers.root);
   const issuers = Buffer.from(online.issuers);
-  const entry = { length: issuers.length, sha256: sha256Hex(issuers) };
-  const targets = await signMetadata(
-    targetsDocument(dates(options.nowMs), new Map([[targetPaths.issuers, entry]])),
-    signers.targets,
-  );
-  const [rootText, targetsText, issuersText] = [root, targets, issuers].map(bytes => bytes.toString('base64'));
-  await api.post('/v1/trust', { root: rootText, targets: targetsText, issuers: issuersText });
+  const director = Buffer.from(online.director);
+  const entries = new Map([
+    [targetPaths.issuers, entryOf(issuers)],
+    [targetPaths.director, entryOf(director)],
+  ]);
+  const targets = await signMetadata(targetsDocument(dates(options.nowMs), entries), signers.targets);
+  const files = { root, targets, issuers, director };
+  const body = Object.fromEntries(Object.entries(files).map(([name, bytes]) => [name, bytes.toString('base64')]));
+  await api.post('/v1/trust', body);
   return { fingerprint: sha256Hex(root) };
+}
+
+function entryOf(bytes: Buffer) {
+  return { length: bytes.length, sha256: sha256Hex(bytes) };
 }
 
 function dates(nowMs: number) {

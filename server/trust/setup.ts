@@ -5,6 +5,7 @@ import { type PublicKey, trustRoot } from '../../signing/index.ts';
 import type { Actor } from '../audit/audit.ts';
 import { audit } from '../audit/audit.ts';
 import type { Context } from '../context.ts';
+import { directorKeys } from '../director/director.ts';
 import { serverError } from '../errors.ts';
 import { issuerKeys } from '../licenses/issuers.ts';
 import { onlineKey } from '../secrets.ts';
@@ -16,18 +17,26 @@ export interface OnlineKeys {
   readonly timestamp: PublicKey;
   /** Content of the target `licenses/issuers.json`. */
   readonly issuers: string;
+  /** Content of the target `director/keys.json`. */
+  readonly director: string;
 }
 
 export async function onlineKeys(context: Context): Promise<OnlineKeys> {
   const { snapshot, timestamp } = await onlineSigners(context);
   const issuer = createPublicKey(await onlineKey(context.db, context.vault, 'license-issuer'));
-  return { snapshot: snapshot.key, timestamp: timestamp.key, issuers: (await issuerKeys(issuer)).toString('utf8') };
+  return {
+    snapshot: snapshot.key,
+    timestamp: timestamp.key,
+    issuers: (await issuerKeys(issuer)).toString('utf8'),
+    director: (await directorKeys(context)).toString('utf8'),
+  };
 }
 
 export interface RootOfTrust {
   readonly root: Uint8Array;
   readonly targets: Uint8Array;
   readonly issuers: Uint8Array;
+  readonly director: Uint8Array;
 }
 
 /**
@@ -44,7 +53,10 @@ export async function setUpTrust(context: Context, first: RootOfTrust, actor: Ac
     ['root', first.root],
     ['targets', first.targets],
   ]);
-  const targets = new Map([[targetPaths.issuers, first.issuers]]);
+  const targets = new Map([
+    [targetPaths.issuers, first.issuers],
+    [targetPaths.director, first.director],
+  ]);
   await publish(context, { metadata, targets }, db => audit(db, context.now(), actor, 'trust.set-up', 'root 1'));
   context.log.info('root of trust set up');
 }

@@ -28,7 +28,9 @@ function release(counter: number, image?: string): ReleaseDocument {
     notes: '',
     manifest: { sha256: MANIFESTS[counter - 1] as string, length: 1 },
     components: [],
-    ...(image === undefined ? {} : { image: { component: 'os', kernel: FILE, initrd: FILE, digest: image } }),
+    ...(image === undefined
+      ? {}
+      : { image: { component: 'os', hardware: 'x86_64', kernel: FILE, initrd: FILE, digest: image } }),
     size: { files: 0, plainBytes: 0, sealedBytes: 0, segments: 0 },
   };
 }

@@ -16,6 +16,9 @@ before(async () => {
   service = await startTestService();
   await service.publish('1.0.0');
   site = newSite((await service.issue()).file, { name: 'test', connected: true });
+  const source = feedClient(site);
+  await source.activate({ site: site.site, name: site.name, publicKey: site.publicKey });
+  source.close();
 });
 after(() => service.close());
 
@@ -44,7 +47,12 @@ test('every object of a release, flipped one by one, is refused and named; untou
     const error = await take(await temporary(t)).catch(caught => caught);
     await writeFile(path, good);
     assert.ok(error instanceof RolloverError, `${name} was taken`);
-    assert.match(error.message, new RegExp(`${name.split('/').at(-1)}|issuers.json|channel.json|release.json`));
+    assert.match(
+      error.message,
+      new RegExp(
+        `${name.split('/').at(-1)}|issuers.json|director/keys.json|channel.json|release.json|sbom.json|provenance.json`,
+      ),
+    );
   }
   const { release, isNew } = await take(await temporary(t));
   assert.equal(release.document.version, '1.0.0');

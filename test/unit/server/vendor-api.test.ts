@@ -67,7 +67,7 @@ test('an object is stored under its digest only, and comes back byte for byte', 
 });
 
 test('the root of trust is set up once', async () => {
-  const files = { root: 'AA==', targets: 'AA==', issuers: 'AA==' };
+  const files = { root: 'AA==', targets: 'AA==', issuers: 'AA==', director: 'AA==' };
   const { body } = await call('post', '/v1/trust').send(files).expect(409);
   assert.equal(body.code, 'trust-exists');
 });

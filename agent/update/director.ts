@@ -1,0 +1,66 @@
+// Follows the service's document for this site: asked for with every update, verified, never an older one again.
+import { join } from 'node:path';
+import { z } from 'zod';
+import { type BundleSource, type Hardware, type ReleaseDocument, targetPaths } from '../../bundles/index.ts';
+import {
+  type Director,
+  type Followed,
+  type Install,
+  type Repository,
+  readFileIfAny,
+  requireDirection,
+  signingError,
+  verifyDirector,
+  writeFileAtomic,
+} from '../../signing/index.ts';
+import type { Site } from './site.ts';
+
+const followedSchema = z.strictObject({ keyId: z.string(), sequence: z.int().positive() });
+
+/**
+ * What the service says that this site may install.
+ *
+ * @throws `director-invalid`, `director-expired`, `director-older`, `trust-state-damaged`, and the codes of trust and the source
+ */
+export async function followDirector(
+  directory: string,
+  site: Site,
+  repository: Repository,
+  source: BundleSource,
+  nowMs: number,
+): Promise<Director> {
+  const path = join(directory, 'trust', 'director.json');
+  const followed = parseFollowed(await readFileIfAny(path), path);
+  const keys = await repository.target(targetPaths.director);
+  const direction = await verifyDirector(await source.director(site.site), keys.bytes);
+  const wanted = { license: site.licenseId, site: site.site, product: site.product };
+  requireDirection(direction, wanted, followed, nowMs);
+  const { keyId, director } = direction;
+  if (followed?.keyId !== keyId || followed.sequence !== director.sequence) {
+    await writeFileAtomic(path, JSON.stringify({ keyId, sequence: director.sequence } satisfies Followed));
+  }
+  return director;
+}
+
+/** Whether both opinions are about the very same release, for this kind of machine. */
+export function agrees(install: Install, release: ReleaseDocument, channel: string, hardware: Hardware): boolean {
+  const { image, manifest } = release;
+  return (
+    install.channel === channel &&
+    install.version === release.version &&
+    install.counter === release.counter &&
+    install.manifest.sha256 === manifest.sha256 &&
+    install.manifest.length === manifest.length &&
+    install.hardware === image?.hardware &&
+    (image === undefined || image.hardware === hardware)
+  );
+}
+
+function parseFollowed(bytes: Buffer | undefined, path: string): Followed | undefined {
+  if (!bytes) return undefined;
+  try {
+    return followedSchema.parse(JSON.parse(bytes.toString('utf8')));
+  } catch (cause) {
+    throw signingError('trust-state-damaged', `${path} is damaged.`, { cause });
+  }
+}

@@ -1,0 +1,80 @@
+// What a site may install, said by the service for one license: the releases of its channels that it is entitled to. Rollouts
+// and yanks narrow this; the offline keys have said what exists.
+import { createPublicKey } from 'node:crypto';
+import { sql } from 'kysely';
+import { parseDocument, releaseDocumentSchema } from '../../bundles/index.ts';
+import { type Director, type Install, keyIdOf, publicKeyOf, signDirector } from '../../signing/index.ts';
+import type { Context } from '../context.ts';
+import { serverError } from '../errors.ts';
+import { issuerKeys } from '../licenses/issuers.ts';
+import { activeLicense } from '../licenses/licenses.ts';
+import { onlineKey } from '../secrets.ts';
+
+const DAY_MS = 24 * 3600_000;
+/** A connected site asks every day; a stick lies in a drawer. */
+const LIFE_MS = { connected: 30 * DAY_MS, media: 400 * DAY_MS } as const;
+/** The newest of each channel: a site that is further behind takes the newest as well. */
+const MOST_INSTALLS = 64;
+const KEY_NAME = 'director';
+
+/** The content of the target `director/keys.json`. */
+export async function directorKeys({ db, vault }: Context): Promise<Buffer> {
+  return issuerKeys(createPublicKey(await onlineKey(db, vault, KEY_NAME)));
+}
+
+/**
+ * A fresh document.
+ *
+ * @param site absent for media: then it is for every site of the license
+ * @throws `license-refused` for a license that is not active, or a site that is not its own
+ */
+export async function directorFor(context: Context, licenseId: string, site: string | undefined): Promise<string> {
+  const license = await activeLicense(context, licenseId);
+  if (!license) throw serverError('license-refused', `License ${licenseId} is not active.`);
+  if (site !== undefined) await requireSite(context, licenseId, site);
+  const now = context.now();
+  const life = site === undefined ? LIFE_MS.media : LIFE_MS.connected;
+  const document: Director = {
+    version: 1,
+    license: licenseId,
+    ...(site === undefined ? {} : { site }),
+    product: license.product,
+    issuedAt: now.toISOString(),
+    expiresAt: new Date(now.getTime() + life).toISOString(),
+    sequence: await nextSequence(context),
+    installs: await installs(context, license),
+  };
+  const key = await onlineKey(context.db, context.vault, KEY_NAME);
+  return signDirector(document, key, keyIdOf(publicKeyOf(key)));
+}
+
+/** Published while the license was valid, in its channels: what a wrap is made for as well. */
+async function installs(
+  { db }: Context,
+  license: { readonly product: string; readonly channels: readonly string[]; readonly expires_at: Date | null },
+): Promise<Install[]> {
+  let query = db
+    .selectFrom('releases')
+    .select(['channel', 'document'])
+    .where('state', '=', 'published')
+    .where('product', '=', license.product)
+    .where('channel', 'in', [...license.channels]);
+  if (license.expires_at) query = query.where('published_at', '<', license.expires_at);
+  const rows = await query.orderBy('counter', 'desc').limit(MOST_INSTALLS).execute();
+  return rows.map(({ channel, document }) => {
+    const release = parseDocument(releaseDocumentSchema, Buffer.from(document), 'release document');
+    const { version, counter, manifest, image } = release;
+    return { channel, version, counter, manifest, ...(image ? { hardware: image.hardware } : {}) };
+  });
+}
+
+async function requireSite({ db }: Context, license: string, site: string): Promise<void> {
+  const row = db.selectFrom('sites').select('id').where('id', '=', site).where('license_id', '=', license);
+  if (await row.executeTakeFirst()) return;
+  throw serverError('license-refused', `The site ${site} is not activated with license ${license}.`);
+}
+
+async function nextSequence({ db }: Context): Promise<number> {
+  const { rows } = await sql<{ number: string }>`select nextval('director_sequence') as number`.execute(db);
+  return Number(rows[0]?.number);
+}

@@ -1,0 +1,43 @@
+// Small signed documents of online keys: compact JWS with EdDSA, of one stated type. Which keys count is itself a signed target,
+// so that a stolen one is replaced by publishing.
+// jose is loaded when it is first used: most commands and all worker threads do without.
+import type { KeyObject } from 'node:crypto';
+import type { JSONWebKeySet, JWK } from 'jose';
+import { z } from 'zod';
+import { parseStrictJson } from './strict-json.ts';
+
+const ALGORITHM = 'EdDSA';
+
+/** A set of public keys as it is published (RFC 7517). */
+export const jwksSchema = z.object({
+  keys: z
+    .array(z.looseObject({ kty: z.literal('OKP'), crv: z.literal('Ed25519'), x: z.string(), kid: z.string() }))
+    .min(1)
+    .max(32),
+});
+
+/** Signs a document. `type` keeps one kind of document from passing as another. */
+export async function signJws(type: string, document: object, key: KeyObject, keyId: string): Promise<string> {
+  const { CompactSign } = await import('jose');
+  const header = { alg: ALGORITHM, kid: keyId, typ: type };
+  return new CompactSign(Buffer.from(JSON.stringify(document))).setProtectedHeader(header).sign(key);
+}
+
+/**
+ * The payload of a document of that type, when one of the keys signed it.
+ *
+ * @param keys the verified bytes of a published key set
+ * @throws whatever is wrong with it; the caller says what that means
+ */
+export async function verifyJws(
+  type: string,
+  document: string,
+  keys: Uint8Array,
+): Promise<{ readonly payload: unknown; readonly keyId: string }> {
+  const { compactVerify, createLocalJWKSet } = await import('jose');
+  const set = jwksSchema.parse(parseStrictJson(keys));
+  const keySet = createLocalJWKSet({ keys: set.keys as JWK[] } satisfies JSONWebKeySet);
+  const { payload, protectedHeader } = await compactVerify(document, keySet, { algorithms: [ALGORITHM] });
+  if (protectedHeader.typ !== type) throw new TypeError(`a ${protectedHeader.typ} where a ${type} was expected`);
+  return { payload: parseStrictJson(payload), keyId: protectedHeader.kid ?? '' };
+}

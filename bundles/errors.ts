@@ -43,6 +43,10 @@ export const BUNDLE_ERRORS = {
     kind: 'integrity',
     hint: 'The source is incomplete. Copy or export it again, or use another source.',
   },
+  'source-slow': {
+    kind: 'network',
+    hint: 'Check the network to that source, or use another one. What is already fetched is kept.',
+  },
   'document-invalid': {
     kind: 'integrity',
     hint: 'This version cannot read the document. Update the agent, or ask the vendor.',

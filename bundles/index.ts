@@ -4,6 +4,7 @@ export { Bounded } from './bounded.ts';
 export * from './diff.ts';
 export * from './errors.ts';
 export * from './feed.ts';
+export type { ObjectSource, Pace } from './fetch-object.ts';
 export { decodeManifest, type Entry, type Manifest, type Segment } from './manifest.ts';
 export * from './open.ts';
 export * from './pack.ts';

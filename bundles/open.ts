@@ -2,6 +2,7 @@
 import type { Wrap } from '../signing/index.ts';
 import { unwrapContentKey } from '../signing/index.ts';
 import { bundleError } from './errors.ts';
+import { fetchObject } from './fetch-object.ts';
 import { decodeManifest, type Manifest } from './manifest.ts';
 import type { ReleaseDocument } from './release.ts';
 import { openSealedManifest } from './seal.ts';
@@ -45,6 +46,6 @@ async function storedOrFetched(
 ): Promise<Buffer> {
   const local = await store.get(digest).catch(() => undefined);
   if (local) return local;
-  await store.put(digest, await source.object(digest, length));
+  await store.put(digest, await fetchObject(source, digest, length));
   return store.get(digest);
 }

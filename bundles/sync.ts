@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hasCode, RolloverError, type Wrap } from '../signing/index.ts';
 import { bundleError } from './errors.ts';
+import { fetchObject, type ObjectSource, type Pace } from './fetch-object.ts';
 import type { Manifest, Segment } from './manifest.ts';
 import type { BlobStore } from './store/store.ts';
 
@@ -12,18 +13,6 @@ const PARALLEL_A_SOURCE = 4;
 const FAILURES_ALLOWED = 3;
 /** Grows with every failure in a row. */
 const PAUSE_MS = 250;
-
-/** Where sealed objects come from. They are verified by whoever receives them. */
-export interface ObjectSource {
-  /** Said in errors and on the console, as in `stick /media/usb0` or `service updates.example`. */
-  readonly name: string;
-  /**
-   * Never returns more than `maxBytes`.
-   *
-   * @throws `object-missing`, `object-corrupt`, and transport errors
-   */
-  object(digest: string, maxBytes: number): Promise<Uint8Array>;
-}
 
 /** Where whole bundles come from. */
 export interface BundleSource extends ObjectSource {
@@ -58,6 +47,8 @@ export interface SyncResult {
 export interface SyncOptions {
   /** Reads what is already stored instead of trusting its size, and fetches damaged segments again. */
   readonly verifyStored?: boolean;
+  /** A source that is slower counts as failing. */
+  readonly slowest?: Pace;
   readonly onProgress?: (progress: SyncProgress) => void;
   readonly onDropped?: (source: DroppedSource) => void;
 }
@@ -99,7 +90,8 @@ class Sync {
   readonly dropped: DroppedSource[] = [];
   fetchedBytes = 0;
   readonly #wanted: Wanted[];
-  readonly #sources: Set<ObjectSource>;
+  /** Those that are still used, each with what ends its transfers. */
+  readonly #sources: Map<ObjectSource, AbortController>;
   readonly #store: BlobStore;
   readonly #options: SyncOptions & { readonly reusedBytes: number; readonly totalBytes: number };
   readonly #failures = new Map<ObjectSource, number>();
@@ -118,7 +110,7 @@ class Sync {
   ) {
     this.#wanted = segments.map(segment => ({ segment, refusedBy: new Set() }));
     this.#left = segments.length;
-    this.#sources = new Set(sources);
+    this.#sources = new Map(sources.map(source => [source, new AbortController()]));
     this.#store = store;
     this.#options = options;
     this.#renew();
@@ -126,8 +118,8 @@ class Sync {
 
   async run(): Promise<void> {
     this.#report();
-    const workers = [...this.#sources].flatMap(source =>
-      Array.from({ length: PARALLEL_A_SOURCE }, () => this.#work(source)),
+    const workers = [...this.#sources].flatMap(([source, { signal }]) =>
+      Array.from({ length: PARALLEL_A_SOURCE }, () => this.#work(source, signal)),
     );
     await Promise.all(workers);
     if (this.#fatal) throw this.#fatal.error;
@@ -135,24 +127,25 @@ class Sync {
   }
 
   /** One line to one source, until nothing is left that it could give. */
-  async #work(source: ObjectSource): Promise<void> {
+  async #work(source: ObjectSource, stop: AbortSignal): Promise<void> {
     while (this.#left > 0 && !this.#fatal && this.#sources.has(source)) {
       const index = this.#wanted.findIndex(wanted => !wanted.refusedBy.has(source));
       const wanted = this.#wanted[index];
       if (wanted) {
         this.#wanted.splice(index, 1);
-        await this.#fetch(source, wanted);
+        await this.#fetch(source, wanted, stop);
       } else if (this.#isHopeless()) return;
       else await this.#changed;
     }
     this.#signal();
   }
 
-  async #fetch(source: ObjectSource, wanted: Wanted): Promise<void> {
+  async #fetch(source: ObjectSource, wanted: Wanted, stop: AbortSignal): Promise<void> {
     const { name, sealedSize } = wanted.segment;
+    const { slowest } = this.#options;
     let bytes: Uint8Array;
     try {
-      bytes = await source.object(name, sealedSize);
+      bytes = await fetchObject(source, name, sealedSize, { slowest, stop });
       await this.#store.put(name, bytes);
       this.#failures.set(source, 0);
     } catch (error) {
@@ -172,6 +165,7 @@ class Sync {
     this.#wanted.push(wanted);
     if (hasCode(error, 'disk-write')) {
       this.#fatal ??= { error }; // our own disk: no source can help
+      for (const transfers of this.#sources.values()) transfers.abort(error);
     } else if (hasCode(error, 'object-missing')) {
       wanted.refusedBy.add(source);
     } else if (hasCode(error, 'object-corrupt', 'feed-too-large', 'feed-refused', 'license-refused')) {
@@ -185,7 +179,10 @@ class Sync {
   }
 
   #drop(source: ObjectSource, error: unknown): void {
-    if (!this.#sources.delete(source)) return;
+    const transfers = this.#sources.get(source);
+    if (!transfers) return;
+    this.#sources.delete(source);
+    transfers.abort(error);
     const dropped = { name: source.name, reason: error instanceof RolloverError ? error.message : String(error) };
     this.dropped.push(dropped);
     this.#options.onDropped?.(dropped);
@@ -194,7 +191,7 @@ class Sync {
   /** True when what is left can be given by none of the sources that are left, and nothing is under way. */
   #isHopeless(): boolean {
     if (this.#wanted.length < this.#left) return false;
-    return this.#wanted.every(({ refusedBy }) => [...this.#sources].every(source => refusedBy.has(source)));
+    return this.#wanted.every(({ refusedBy }) => [...this.#sources.keys()].every(source => refusedBy.has(source)));
   }
 
   #report(): void {

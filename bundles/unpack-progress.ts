@@ -38,7 +38,8 @@ export async function openProgress(path: string, manifestDigest: string, segment
     isDone: segment => done[segment] === 1,
     done(segment) {
       record.writeUInt32BE(segment);
-      at += writeSync(fd, record, 0, RECORD_BYTES, at);
+      // On a full disk less than a record may be written: the next one goes over it.
+      if (writeSync(fd, record, 0, RECORD_BYTES, at) === RECORD_BYTES) at += RECORD_BYTES;
     },
     async close() {
       if (open) closeSync(fd);

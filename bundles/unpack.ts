@@ -24,7 +24,7 @@ import { Bounded } from './bounded.ts';
 import type { DirectoryEntry, Entry, FileEntry, LinkEntry, Manifest } from './manifest.ts';
 import type { BlobStore } from './store/store.ts';
 import { type Placed, type UnpackPlan, unpackPlan } from './unpack-plan.ts';
-import { openProgress } from './unpack-progress.ts';
+import { openProgress, type UnpackProgress } from './unpack-progress.ts';
 import { fileTime } from './workers/file-time.ts';
 import { type WorkerPool, workerPool } from './workers/pool.ts';
 import { writeXattrs } from './xattrs.ts';
@@ -56,9 +56,10 @@ export async function unpackRelease(input: UnpackInput): Promise<void> {
   if (await stat(directory).catch(() => undefined)) return;
   const plan = unpackPlan(manifest);
   const staging = `${directory}.staging`;
-  await mkdir(dirname(directory), { recursive: true });
-  const progress = await openProgress(`${directory}.progress`, input.manifestDigest, manifest.segments.length);
+  let progress: UnpackProgress | undefined;
   try {
+    await mkdir(dirname(directory), { recursive: true });
+    progress = await openProgress(`${directory}.progress`, input.manifestDigest, manifest.segments.length);
     if (progress.isNew) await removeTree(staging);
     await mkdir(staging, { recursive: true, mode: 0o700 });
     const tree = new Tree(staging, plan, input.owners);
@@ -76,7 +77,7 @@ export async function unpackRelease(input: UnpackInput): Promise<void> {
   } catch (error) {
     throw error instanceof RolloverError ? error : diskError(staging, error);
   } finally {
-    await progress.close();
+    await progress?.close();
   }
   await progress.remove();
 }
@@ -102,7 +103,7 @@ async function writeSegments(
   plan: UnpackPlan,
   tree: Tree,
   pool: WorkerPool,
-  progress: Awaited<ReturnType<typeof openProgress>>,
+  progress: UnpackProgress,
 ): Promise<void> {
   const underWay = new Bounded(AHEAD * pool.size);
   let plainBytes = 0;
@@ -165,7 +166,7 @@ class Tree {
   #finishFile(file: Placed<FileEntry>): void {
     if (this.#plan.isWhole(file.entry)) return;
     const path = this.pathOf(file);
-    if (file.entry.size === 0) closeSync(openSync(path, 'w', 0o600));
+    if (file.entry.size === 0 && !lstatSync(path, { throwIfNoEntry: false })) closeSync(openSync(path, 'wx', 0o600));
     this.#setOwnerModeTimes(path, file.entry);
   }
 
@@ -199,6 +200,8 @@ function makeDirectory(path: Buffer): void {
 }
 
 function diskError(path: string, cause: unknown): Error {
-  const { code = 'failed' } = cause as NodeJS.ErrnoException;
-  return signingError('disk-write', `Cannot write ${path}: ${code}.`, { cause });
+  const { code } = cause as NodeJS.ErrnoException;
+  // Of `sync`, the exit code says nothing.
+  const why = typeof code === 'string' ? code : 'it could not be made durable';
+  return signingError('disk-write', `Cannot write ${path}: ${why}.`, { cause });
 }

@@ -11,6 +11,7 @@ import {
   directorResponseSchema,
   feedPaths,
   PSK_CIPHERS,
+  parseDocument,
   type SiteReport,
 } from '../../bundles/index.ts';
 import { type MetadataSource, pskOf, reasonOf, type Wrap, wrapSchema } from '../../signing/index.ts';
@@ -18,7 +19,7 @@ import { agentError } from '../errors.ts';
 import { entitlementSecret, type Site } from './site.ts';
 
 const CONNECT_TIMEOUT_MS = 10_000;
-/** A whole answer: a segment of 1 MiB at the slowest line we serve (64 kB/s) takes 17 s. */
+/** A whole answer, unless who asks has a limit of their own: 1 MiB at the slowest line we serve (64 kB/s) takes 17 s. */
 const ANSWER_TIMEOUT_MS = 120_000;
 const CONNECTIONS = 6;
 const JSON_BYTES = 64 * 1024;
@@ -41,9 +42,10 @@ export function feedClient(site: Site, connectTimeoutMs = CONNECT_TIMEOUT_MS): F
   const agent = new http.Agent({ keepAlive: true, maxSockets: CONNECTIONS });
   agent.createConnection = () => connect(site, psk, connectTimeoutMs);
 
-  const ask = (path: string, maxBytes: number, body?: unknown) => request({ agent, site, path, maxBytes, body });
+  const ask = (path: string, maxBytes: number, { body, signal }: Partial<Pick<Ask, 'body' | 'signal'>> = {}) =>
+    request({ agent, site, path, maxBytes, body, signal: signal ?? AbortSignal.timeout(ANSWER_TIMEOUT_MS) });
   const required = async (path: string, maxBytes: number, body?: unknown) => {
-    const answer = await ask(path, maxBytes, body);
+    const answer = await ask(path, maxBytes, { body });
     if (answer) return answer;
     throw agentError('feed-failed', `The service does not have ${path}.`);
   };
@@ -52,13 +54,13 @@ export function feedClient(site: Site, connectTimeoutMs = CONNECT_TIMEOUT_MS): F
     name: `service ${site.feed.host}:${site.feed.port}`,
     metadata: (name, maxBytes) => ask(feedPaths.metadata(name), maxBytes),
     target: (_path, sha256, maxBytes) => ask(feedPaths.target(sha256), maxBytes),
-    async object(digest, maxBytes) {
-      const bytes = await ask(feedPaths.object(digest), maxBytes);
+    async object(digest, maxBytes, signal) {
+      const bytes = await ask(feedPaths.object(digest), maxBytes, { ...(signal ? { signal } : {}) });
       if (bytes) return bytes;
       throw bundleError('object-missing', `The service does not have the object ${digest}.`);
     },
     async wrap(_license, manifest): Promise<Wrap> {
-      return wrapSchema.parse(JSON.parse((await required(feedPaths.wrap(manifest), JSON_BYTES)).toString('utf8')));
+      return parseDocument(wrapSchema, await required(feedPaths.wrap(manifest), JSON_BYTES), 'wrapped key');
     },
     async director() {
       const answer = JSON.parse((await required(feedPaths.director(site.site), DIRECTOR_BYTES)).toString('utf8'));
@@ -66,10 +68,10 @@ export function feedClient(site: Site, connectTimeoutMs = CONNECT_TIMEOUT_MS): F
     },
     async activate(body) {
       const answer = await required(feedPaths.activations, JSON_BYTES, body);
-      return activationResponseSchema.parse(JSON.parse(answer.toString('utf8'))).license;
+      return parseDocument(activationResponseSchema, answer, 'answer to the activation').license;
     },
     async report(body) {
-      await ask(feedPaths.reports, JSON_BYTES, body);
+      await ask(feedPaths.reports, JSON_BYTES, { body });
     },
     close: () => agent.destroy(),
   };
@@ -118,16 +120,16 @@ interface Ask {
   readonly path: string;
   readonly maxBytes: number;
   readonly body: unknown;
+  readonly signal: AbortSignal;
 }
 
 /** The body of a successful answer; undefined for "there is no such thing". */
-async function request({ agent, site, path, maxBytes, body }: Ask): Promise<Buffer | undefined> {
+async function request({ agent, site, path, maxBytes, body, signal }: Ask): Promise<Buffer | undefined> {
   const json = body === undefined ? undefined : JSON.stringify(body);
   const { host, port } = site.feed;
   const where = `${host}:${port}`;
   const response = await new Promise<http.IncomingMessage>((resolve, reject) => {
     const headers = json === undefined ? {} : { 'content-type': 'application/json' };
-    const signal = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
     const call = http.request({
       agent,
       host,

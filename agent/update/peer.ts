@@ -1,6 +1,7 @@
 // Another agent nearby as a source of sealed objects. It is believed as much as any other source: every object is verified
 // by its name.
 import { bundleError, feedPaths, type ObjectSource } from '../../bundles/index.ts';
+import { RolloverError } from '../../signing/index.ts';
 import { agentError } from '../errors.ts';
 
 const TIMEOUT_MS = 30_000;
@@ -9,21 +10,31 @@ const TIMEOUT_MS = 30_000;
 export function peerSource(url: string): ObjectSource {
   return {
     name: `peer ${url}`,
-    async object(digest, maxBytes) {
-      const signal = AbortSignal.timeout(TIMEOUT_MS);
+    async object(digest, maxBytes, limit) {
+      const timeout = AbortSignal.timeout(TIMEOUT_MS);
+      const signal = limit ? AbortSignal.any([timeout, limit]) : timeout;
       const response = await fetch(new URL(feedPaths.object(digest), url), { signal }).catch(cause => {
         throw agentError('feed-unreachable', `The peer ${url} does not answer.`, { cause });
       });
       if (response.status === 404) throw bundleError('object-missing', `The peer ${url} does not have ${digest}.`);
       if (!response.ok) throw agentError('feed-failed', `The peer ${url} answered ${response.status}.`);
-      const parts: Uint8Array[] = [];
-      let length = 0;
-      for await (const part of response.body ?? []) {
-        length += part.length;
-        if (length > maxBytes) throw agentError('feed-too-large', `The peer ${url} sends more than ${digest} has.`);
-        parts.push(part);
-      }
-      return Buffer.concat(parts, length);
+      return collect(response, maxBytes, url);
     },
   };
+}
+
+async function collect(response: Response, maxBytes: number, url: string): Promise<Buffer> {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  try {
+    for await (const part of response.body ?? []) {
+      length += part.length;
+      if (length > maxBytes) throw agentError('feed-too-large', `The peer ${url} sends more than it was asked for.`);
+      parts.push(part);
+    }
+  } catch (cause) {
+    if (cause instanceof RolloverError) throw cause;
+    throw agentError('feed-unreachable', `The peer ${url} stopped in the middle.`, { cause });
+  }
+  return Buffer.concat(parts, length);
 }

@@ -10,6 +10,9 @@ import { bundleError } from '../errors.ts';
 import type { BlobStore } from './store.ts';
 import { isIntact, requireIntact } from './verify.ts';
 
+/** Nobody writes an object for so long. */
+const LEFTOVER_MS = 3600_000;
+
 /** Keeps objects below `directory`, which is created when needed. */
 export function filesystemStore(directory: string): BlobStore {
   const folders = new Set<string>();
@@ -26,6 +29,7 @@ export function filesystemStore(directory: string): BlobStore {
   const makeFolder = async (path: string) => {
     if (folders.has(path)) return;
     await mkdir(path, { recursive: true });
+    await removeLeftovers(path);
     folders.add(path);
   };
 
@@ -59,8 +63,12 @@ export function filesystemStore(directory: string): BlobStore {
     },
 
     async flush() {
-      await mkdir(directory, { recursive: true });
-      await promisify(execFile)('sync', ['--file-system', directory]);
+      try {
+        await mkdir(directory, { recursive: true });
+        await promisify(execFile)('sync', ['--file-system', directory]);
+      } catch (cause) {
+        throw signingError('disk-write', `What was written to ${directory} could not be made durable.`, { cause });
+      }
     },
 
     remove: digest => rm(pathOf(digest), { force: true }),
@@ -74,4 +82,13 @@ export function filesystemStore(directory: string): BlobStore {
       }
     },
   };
+}
+
+/** What processes were writing when they were killed. */
+async function removeLeftovers(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    if (!name.endsWith('.tmp')) continue;
+    const stats = await stat(join(folder, name)).catch(() => undefined);
+    if (stats && Date.now() - stats.mtimeMs > LEFTOVER_MS) await rm(join(folder, name), { force: true });
+  }
 }

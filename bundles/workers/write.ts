@@ -1,6 +1,16 @@
 // The writing half of a worker: opens a segment and puts its pieces where they belong. Nothing is written before the whole
 // segment has been verified.
-import { closeSync, constants, fchmodSync, fchownSync, ftruncateSync, futimesSync, openSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fchownSync,
+  ftruncateSync,
+  futimesSync,
+  openSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
 import { signingError } from '../../signing/index.ts';
 import { openSegment } from '../seal.ts';
 import { fileTime } from './file-time.ts';
@@ -27,10 +37,10 @@ export function writePieces({ name, key, sealed, plainSize, writes }: WriteJob):
 }
 
 function writeFile(plain: Buffer, { path, size, sparse, finish, pieces }: FileWrite): void {
-  // An interrupted run may have left a longer file. Holes are what nothing is written to.
   const whole = finish !== undefined;
-  const fd = openSync(Buffer.from(path), whole ? FLAGS | constants.O_TRUNC : FLAGS, 0o600);
+  const fd = whole ? openAnew(Buffer.from(path)) : openSync(Buffer.from(path), FLAGS, 0o600);
   try {
+    // Holes are what nothing is written to.
     if (sparse || !whole) ftruncateSync(fd, size);
     for (let i = 0; i < pieces.length; i += 3) {
       const [at, from, length] = pieces.slice(i, i + 3) as [number, number, number];
@@ -43,6 +53,17 @@ function writeFile(plain: Buffer, { path, size, sparse, finish, pieces }: FileWr
     futimesSync(fd, fileTime(finish.mtime), fileTime(finish.mtime));
   } finally {
     closeSync(fd);
+  }
+}
+
+/** An interrupted run may have left a longer file, or have finished it and made it read-only without getting to say so. */
+function openAnew(path: Buffer): number {
+  try {
+    return openSync(path, FLAGS | constants.O_TRUNC, 0o600);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EACCES') throw error;
+    unlinkSync(path);
+    return openSync(path, FLAGS, 0o600);
   }
 }
 

@@ -33,6 +33,7 @@ import {
 import { rejectsWith } from '../../support/errors.ts';
 import { fixedBytes } from '../../support/release-tree.ts';
 import { temporary } from '../../support/temporary.ts';
+import { listTree } from '../../support/tree-listing.ts';
 
 const PRODUCT_KEY = Buffer.alloc(32, 1);
 const BEFORE_1970 = new Date('1969-07-20T20:17:40Z');
@@ -79,27 +80,12 @@ async function pack(directory: string, tree: string, choice: PackChoice = {}) {
   return { packed, store, manifest, digests, unpack };
 }
 
-async function describe(root: string): Promise<string[]> {
-  const lines: string[] = [];
-  for (const name of await readdir(root, { recursive: true, encoding: 'latin1' })) {
-    const path = Buffer.concat([Buffer.from(`${root}/`), Buffer.from(name, 'latin1')]);
-    const stats = await lstat(path);
-    const content = stats.isSymbolicLink()
-      ? await readlink(path)
-      : stats.isFile()
-        ? (await readFile(path)).toString('latin1')
-        : '';
-    lines.push([name, stats.mode, stats.nlink, Math.floor(stats.mtimeMs / 1000), content].join('|'));
-  }
-  return lines.sort();
-}
-
 test('a tree comes back as it was: modes, links, times, empty files, odd names', async t => {
   const directory = await temporary(t);
   const tree = await sampleTree(directory);
   const { unpack } = await pack(directory, tree);
   await unpack(join(directory, 'out'));
-  assert.deepEqual(await describe(join(directory, 'out', 'tree')), await describe(tree));
+  assert.deepEqual(await listTree(join(directory, 'out', 'tree')), await listTree(tree));
 });
 
 test('the same input gives the same bytes, on one thread or on four', async t => {
@@ -212,7 +198,7 @@ test('unpacking goes on where it was interrupted, within one boot and for one ma
     names.includes(last) && names.length <= underWay + 1,
     `${names.length} of ${manifest.segments.length} were opened again`,
   );
-  assert.deepEqual(await describe(join(out, 'tree')), await describe(tree));
+  assert.deepEqual(await listTree(join(out, 'tree')), await listTree(tree));
   assert.deepEqual(
     (await readdir(directory)).filter(name => /staging|progress/.test(name)),
     [],
@@ -227,7 +213,7 @@ test('a second release stores only what is new, and unpacks from the segments of
   const second = await pack(directory, tree, { base: [first] });
   assert.ok(second.packed.newBytes < 210_000, `${second.packed.newBytes} new bytes`);
   await second.unpack(join(directory, 'out'));
-  assert.deepEqual(await describe(join(directory, 'out', 'tree')), await describe(tree));
+  assert.deepEqual(await listTree(join(directory, 'out', 'tree')), await listTree(tree));
 });
 
 test('a missing directory, a link that points outside, a socket, a pipe, a device: each is refused and named', async t => {

@@ -44,7 +44,14 @@ async function carryOut(step: Step): Promise<unknown> {
       const { apiClient } = await import('../../server/pipeline/api-client.ts');
       const { publishReleaseFile } = await import('../../server/pipeline/publish.ts');
       const { url, token, releaseFile: path, keysDirectory } = step;
-      const options = { path, keysDirectory, nowMs: Date.now(), onStep: () => undefined, onProgress };
+      const options = {
+        path,
+        keysDirectory,
+        nowMs: Date.now(),
+        pipelineVersion: 'test',
+        onStep: () => undefined,
+        onProgress,
+      };
       say('begun');
       return publishReleaseFile(apiClient(url, token), options);
     }

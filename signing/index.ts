@@ -13,11 +13,14 @@ export * from './io/system-error.ts';
 export * from './io/trust-store.ts';
 export * from './keys.ts';
 export * from './license.ts';
-export { LIMITS, parseMetadata, type TargetMeta, type TopRole } from './metadata.ts';
+export * from './limits.ts';
+export { parseMetadata, type TargetMeta, type TopRole } from './metadata.ts';
 export * from './policy.ts';
 export * from './refresh.ts';
 export * from './repository.ts';
+export type { Repository } from './repository-view.ts';
 export * from './sealed-secret.ts';
+export type { MetadataSource, TrustStore } from './source.ts';
 export * from './strict-json.ts';
 export {
   requireTarget,

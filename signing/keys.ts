@@ -26,6 +26,16 @@ export function keyIdOf(key: PublicKey): string {
   return sha256Hex(canonicalJson(key));
 }
 
+/**
+ * What a key is, under whatever id, scheme and spelling it is listed: a threshold counts it once. Undefined for a key that
+ * cannot be read.
+ */
+export function identityOf(key: PublicKey): string | undefined {
+  const imported = importedKey(key);
+  // A JWK, because an SPKI keeps the form (compressed or not) in which a point was written.
+  return imported && sha256Hex(canonicalJson(imported.key.export({ format: 'jwk' })));
+}
+
 /** The class of a key's algorithm; undefined for a scheme that is not known, or not of that key type. */
 export function classOf(key: PublicKey): AlgorithmClass | undefined {
   return algorithmOf(key)?.class;
@@ -33,10 +43,9 @@ export function classOf(key: PublicKey): AlgorithmClass | undefined {
 
 /** True when `signature` is `key`'s over `bytes`. Unknown schemes and malformed keys are false, never an exception. */
 export function verifySignature(key: PublicKey, bytes: Uint8Array, signature: Uint8Array): boolean {
-  const algorithm = algorithmOf(key);
-  if (!algorithm) return false;
+  const imported = importedKey(key);
   try {
-    return algorithm.verify(algorithm.importKey(key.keyval.public), bytes, signature);
+    return imported?.algorithm.verify(imported.key, bytes, signature) ?? false;
   } catch {
     return false;
   }
@@ -47,9 +56,9 @@ export function publicKeyOf(key: KeyObject): PublicKey {
   const publicHalf = key.type === 'private' ? createPublicKey(key) : key;
   for (const [scheme, algorithm] of ALGORITHMS) {
     if (algorithm.nodeType !== (publicHalf.asymmetricKeyType as string)) continue;
-    const text = algorithm.exportKey(publicHalf);
-    if (!reads(algorithm, text)) continue; // another curve
-    return { keytype: algorithm.keytypes[0] as string, scheme, keyval: { public: text } };
+    const keytype = algorithm.keytypes[0] as string;
+    const listed = { keytype, scheme, keyval: { public: algorithm.exportKey(publicHalf) } };
+    if (importedKey(listed)) return listed; // not so on another curve
   }
   throw new TypeError(`no signature scheme for a key of the kind ${publicHalf.asymmetricKeyType}`);
 }
@@ -73,11 +82,11 @@ function algorithmOf({ keytype, scheme }: PublicKey): Algorithm | undefined {
   return algorithm?.keytypes.includes(keytype) ? algorithm : undefined;
 }
 
-function reads(algorithm: Algorithm, text: string): boolean {
+function importedKey(key: PublicKey): { readonly algorithm: Algorithm; readonly key: KeyObject } | undefined {
+  const algorithm = algorithmOf(key);
   try {
-    algorithm.importKey(text);
-    return true;
+    return algorithm && { algorithm, key: algorithm.importKey(key.keyval.public) };
   } catch {
-    return false;
+    return undefined;
   }
 }

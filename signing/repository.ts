@@ -1,8 +1,10 @@
 // Writes TUF metadata: pure edits of role documents, and the signing of them. Reading and trusting is `trust.ts`.
 // Called by the release pipeline (root, targets, channels) and by the hosted service (snapshot, timestamp).
+
+import type { DelegatedRole } from './delegations.ts';
 import { canonicalJson, sha256Hex } from './encoding.ts';
 import { keyIdOf, type PublicKey, type Signer } from './keys.ts';
-import { type DelegatedRole, parseMetadata, type Targets, type TopRole } from './metadata.ts';
+import { parseMetadata, type Targets, type TopRole } from './metadata.ts';
 
 const SPEC_VERSION = '1.0.31';
 
@@ -103,7 +105,8 @@ export function editTargets(bytes: Uint8Array): EditableTargets {
   const { content } = parseMetadata('targets', bytes);
   return {
     version: content.version,
-    targets: new Map(content.targets),
+    // The narrow format has a SHA-256 of every target.
+    targets: new Map(content.targets) as Map<string, TargetEntry>,
     delegations: content.delegations.map(role => delegation(content, role)),
   };
 }

@@ -118,7 +118,9 @@ class Marks {
     if (['root', 'snapshot', 'timestamp'].includes(role) || this.#metadata.has(name)) return;
     const file = db.selectFrom('metadata').select('body').where('role', '=', role).where('version', '=', version);
     const { body } = await file.executeTakeFirstOrThrow();
-    for (const { sha256 } of parseMetadata('targets', body).content.targets.values()) this.#digests.add(sha256);
+    for (const { sha256 } of parseMetadata('targets', body).content.targets.values()) {
+      if (sha256) this.#digests.add(sha256);
+    }
     this.#metadata.add(name);
   }
 }

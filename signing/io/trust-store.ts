@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { isSha256Hex, sha256Hex } from '../encoding.ts';
 import { signingError } from '../errors.ts';
-import type { TrustStore } from '../refresh.ts';
+import type { TrustStore } from '../source.ts';
 import type { TrustedFiles, TrustedState } from '../trust.ts';
 import { readFileIfAny, writeFileAtomic } from './atomic-file.ts';
 import { ensureDirectory } from './directory.ts';

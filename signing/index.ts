@@ -1,15 +1,26 @@
 // What other rooms may use of this one.
+export type { AlgorithmClass } from './algorithms.ts';
 export * from './encoding.ts';
 export * from './entitlement.ts';
 export * from './errors.ts';
 export * from './io/atomic-file.ts';
 export * from './io/bounded-file.ts';
+export * from './io/command-signer.ts';
 export * from './io/key-files.ts';
 export * from './io/lock.ts';
+export * from './io/pkcs11-signer.ts';
 export * from './io/trust-store.ts';
+export * from './key-envelope.ts';
 export * from './keys.ts';
 export * from './license.ts';
-export { LIMITS, parseMetadata, type TargetMeta, type TopRole } from './metadata.ts';
+export {
+  LIMITS,
+  parseMetadata,
+  type RoleKeys,
+  type SignedMetadata,
+  type TargetMeta,
+  type TopRole,
+} from './metadata.ts';
 export * from './policy.ts';
 export * from './refresh.ts';
 export * from './repository.ts';

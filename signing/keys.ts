@@ -19,11 +19,18 @@ export interface Signer {
 }
 
 /** What new keys are made with: one of each class, so that neither a quantum computer nor a flaw in the new one is enough. */
-export type NewKeyScheme = 'ed25519' | 'ml-dsa-65/1';
+export const NEW_KEYS = ['ed25519', 'ml-dsa-65/1'] as const;
+
+export type NewKeyScheme = (typeof NEW_KEYS)[number];
 
 /** TUF key id: SHA-256 of the canonical JSON of the key (section 4.2.2). */
 export function keyIdOf(key: PublicKey): string {
   return sha256Hex(canonicalJson(key));
+}
+
+/** What a token has to sign with the plain algorithm of `key`, so that it is a signature over `bytes`. */
+export function messageFor(key: PublicKey, bytes: Uint8Array): Uint8Array {
+  return (algorithmOf(key) as Algorithm).message(bytes);
 }
 
 /** The class of a key's algorithm; undefined for a scheme that is not known, or not of that key type. */

@@ -11,6 +11,7 @@ import {
   packRelease,
   type ReleaseDocument,
 } from '../../bundles/index.ts';
+import { expiryWarnings } from '../ceremony/expiry.ts';
 import { serverError } from '../errors.ts';
 import type { ReleaseView } from '../releases/releases.ts';
 import type { ApiClient } from './api-client.ts';
@@ -50,6 +51,8 @@ export interface Published {
   readonly newBytes: number;
   /** What was sent to the service now. */
   readonly sentBytes: number;
+  /** Root or targets that expire soon, a sentence each. */
+  readonly warnings: readonly string[];
 }
 
 /**
@@ -102,6 +105,7 @@ async function publish(api: ApiClient, release: LocalRelease, options: PublishOp
     sealedBytes: packed.sealedBytes,
     newBytes: packed.newBytes,
     sentBytes: uploader.sentBytes,
+    warnings: expiryWarnings(state, options.nowMs),
   };
 }
 

@@ -56,6 +56,33 @@ export const SERVER_ERRORS = {
   'service-failed': { kind: 'network', hint: 'Read the log of the service; the request id is in it.' },
   'keys-exist': { kind: 'conflict', hint: 'Signing keys are never overwritten. Choose another directory with --keys.' },
   'keys-missing': { kind: 'usage', hint: 'Run `rollover trust init`, or name the directory with --keys.' },
+  'signer-file': {
+    kind: 'input',
+    hint: 'Correct it as docs/root-ceremony.md shows; signers are listed there by kind.',
+  },
+  'signer-unknown': { kind: 'input', hint: 'Run `rollover trust status` to see who the signers are.' },
+  'signer-not-asked': {
+    kind: 'input',
+    hint: 'Run `rollover trust status PROPOSAL` to see whose signatures are wanted.',
+  },
+  'not-signed': {
+    kind: 'interrupted',
+    hint: 'Run it again when you agree with what it changes, or tell its author why not.',
+  },
+  'proposal-invalid': {
+    kind: 'integrity',
+    hint: 'Sign nothing. Ask who made it, over another channel, what happened.',
+  },
+  'proposal-mismatch': {
+    kind: 'input',
+    hint: 'Merge copies of one file only: what `rollover trust request` wrote once.',
+  },
+  'proposal-incomplete': { kind: 'conflict', hint: 'Collect the missing signatures with `rollover trust sign`.' },
+  'proposal-stale': { kind: 'conflict', hint: 'Make a new one with `rollover trust request`, and sign that.' },
+  'online-keys-unknown': {
+    kind: 'conflict',
+    hint: 'Online keys were prepared again after this proposal. Make a new one with `rollover trust request`.',
+  },
   'file-exists': { kind: 'conflict', hint: 'Nothing was overwritten. Choose another name with --out.' },
   'file-unreadable': { kind: 'input', hint: 'Check the path and its permissions.' },
 } as const satisfies ErrorTable;

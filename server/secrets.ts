@@ -49,14 +49,40 @@ async function keyFile(path: string): Promise<Buffer> {
 
 /** An online signing key of the service, made on first use. Two services that start together agree on one. */
 export async function onlineKey(db: Database, vault: Vault, name: string): Promise<KeyObject> {
-  const purpose = `online-key:${name}`;
-  const pem = generateSigningKey().export({ type: 'pkcs8', format: 'pem' });
-  const sealed = vault.seal(purpose, Buffer.from(pem));
+  await db
+    .insertInto('secrets')
+    .values({ name, sealed: sealedKey(vault, name, generateSigningKey()) })
+    .onConflict(conflict => conflict.doNothing())
+    .execute();
+  return (await onlineKeyIfAny(db, vault, name)) as KeyObject;
+}
+
+/** The online key of that name; undefined where none was made. */
+export async function onlineKeyIfAny(db: Database, vault: Vault, name: string): Promise<KeyObject | undefined> {
+  const row = await db.selectFrom('secrets').select('sealed').where('name', '=', name).executeTakeFirst();
+  return row && createPrivateKey(vault.open(purposeOf(name), row.sealed).toString('utf8'));
+}
+
+/** Puts a key, a new one unless given, in the place of the one of that name, which is gone for good. */
+export async function replaceOnlineKey(
+  db: Database,
+  vault: Vault,
+  name: string,
+  key: KeyObject = generateSigningKey(),
+): Promise<KeyObject> {
+  const sealed = sealedKey(vault, name, key);
   await db
     .insertInto('secrets')
     .values({ name, sealed })
-    .onConflict(conflict => conflict.doNothing())
+    .onConflict(conflict => conflict.column('name').doUpdateSet({ sealed }))
     .execute();
-  const row = await db.selectFrom('secrets').select('sealed').where('name', '=', name).executeTakeFirstOrThrow();
-  return createPrivateKey(vault.open(purpose, row.sealed).toString('utf8'));
+  return key;
+}
+
+function sealedKey(vault: Vault, name: string, key: KeyObject): Buffer {
+  return vault.seal(purposeOf(name), Buffer.from(key.export({ type: 'pkcs8', format: 'pem' })));
+}
+
+function purposeOf(name: string): string {
+  return `online-key:${name}`;
 }

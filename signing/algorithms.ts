@@ -16,6 +16,8 @@ export interface Algorithm {
   importKey(text: string): KeyObject;
   /** Writes `keyval.public`. */
   exportKey(key: KeyObject): string;
+  /** What a token or a service is given to sign with the plain algorithm, where `sign` would do it here. */
+  message(bytes: Uint8Array): Uint8Array;
   sign(key: KeyObject, bytes: Uint8Array): Buffer;
   verify(key: KeyObject, bytes: Uint8Array, signature: Uint8Array): boolean;
 }
@@ -33,6 +35,7 @@ const ed25519: Algorithm = {
     return createPublicKey({ key: der, format: 'der', type: 'spki' });
   },
   exportKey: key => key.export({ format: 'der', type: 'spki' }).subarray(ED25519_SPKI_PREFIX.length).toString('hex'),
+  message: bytes => bytes,
   sign: (key, bytes) => sign(null, bytes, key),
   verify: (key, bytes, signature) => verify(null, bytes, key, signature),
 };
@@ -45,6 +48,7 @@ function ecdsa(curve: string, digest: string, bits: number): Algorithm {
     nodeType: 'ec',
     importKey: text => pemKey(text, key => key.asymmetricKeyDetails?.namedCurve === curve),
     exportKey: spkiPem,
+    message: bytes => bytes,
     sign: (key, bytes) => sign(digest, bytes, key),
     verify: (key, bytes, signature) => verify(digest, bytes, key, signature),
   };
@@ -62,6 +66,7 @@ const rsaPss: Algorithm = {
       return key.asymmetricKeyType === 'rsa' && bits >= RSA_BITS.least && bits <= RSA_BITS.most;
     }),
   exportKey: spkiPem,
+  message: bytes => bytes,
   sign: (key, bytes) => sign('sha256', bytes, { key, ...PSS }),
   verify: (key, bytes, signature) => verify('sha256', bytes, { key, ...PSS }, signature),
 };
@@ -78,6 +83,7 @@ function mlDsa(size: number): Algorithm {
     nodeType: `ml-dsa-${size}`,
     importKey: text => pemKey(text, key => (key.asymmetricKeyType as string) === `ml-dsa-${size}`),
     exportKey: spkiPem,
+    message: presigned,
     sign: (key, bytes) => sign(null, presigned(bytes), key),
     verify: (key, bytes, signature) => verify(null, presigned(bytes), key, signature),
   };

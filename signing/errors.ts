@@ -120,7 +120,16 @@ export const SIGNING_ERRORS = {
   },
   'key-unreadable': {
     kind: 'input',
-    hint: 'Check that the file exists, belongs to you, and holds an Ed25519 key as PKCS#8 PEM.',
+    hint: 'Check that the file exists, belongs to you, and was made by `rollover trust key new`, or holds keys as PKCS#8 PEM.',
+  },
+  'key-locked': { kind: 'input', hint: 'Type the passphrase again, or name the file that holds it.' },
+  'passphrase-missing': {
+    kind: 'usage',
+    hint: 'Run it in a terminal, or name a file or descriptor with --passphrase-file (in a signer file: passphrase).',
+  },
+  'signer-failed': {
+    kind: 'input',
+    hint: 'Nothing was signed. Check the token or the command, its PIN, and that the public key is the one it signs with.',
   },
   'license-invalid': {
     kind: 'license',

@@ -19,7 +19,9 @@ export interface Signer {
 }
 
 /** What new keys are made with: one of each class, so that neither a quantum computer nor a flaw in the new one is enough. */
-export type NewKeyScheme = 'ed25519' | 'ml-dsa-65/1';
+export const NEW_KEYS = ['ed25519', 'ml-dsa-65/1'] as const;
+
+export type NewKeyScheme = (typeof NEW_KEYS)[number];
 
 /** TUF key id: SHA-256 of the canonical JSON of the key (section 4.2.2). */
 export function keyIdOf(key: PublicKey): string {
@@ -34,6 +36,11 @@ export function identityOf(key: PublicKey): string | undefined {
   const imported = importedKey(key);
   // A JWK, because an SPKI keeps the form (compressed or not) in which a point was written.
   return imported && sha256Hex(canonicalJson(imported.key.export({ format: 'jwk' })));
+}
+
+/** What a token has to sign with the plain algorithm of `key`, so that it is a signature over `bytes`. */
+export function messageFor(key: PublicKey, bytes: Uint8Array): Uint8Array {
+  return (algorithmOf(key) as Algorithm).message(bytes);
 }
 
 /** The class of a key's algorithm; undefined for a scheme that is not known, or not of that key type. */

@@ -5,6 +5,8 @@ import type { DelegatedRole } from './delegations.ts';
 import { canonicalJson, sha256Hex } from './encoding.ts';
 import { keyIdOf, type PublicKey, type Signer } from './keys.ts';
 import { parseMetadata, type Targets, type TopRole } from './metadata.ts';
+import type { RoleKeys } from './role-keys.ts';
+import { parseStrictJson } from './strict-json.ts';
 
 const SPEC_VERSION = '1.0.31';
 
@@ -40,24 +42,74 @@ export interface Delegation extends RolePolicy {
 /** Signs a role document with every signer; the result is the file as it is published. */
 export async function signMetadata(signed: object, signers: readonly Signer[]): Promise<Buffer> {
   const bytes = canonicalJson(signed);
-  const signatures = [];
-  for (const signer of signers) {
-    const sig = Buffer.from(await signer.sign(bytes)).toString('hex');
-    signatures.push({ keyid: signer.keyId, sig });
-  }
-  return Buffer.from(JSON.stringify({ signatures, signed }));
+  const signatures = new Map<string, Uint8Array>();
+  for (const signer of signers) signatures.set(signer.keyId, await signer.sign(bytes));
+  return metadataFile(signed, signatures);
 }
 
-/** A root document: who signs which top-level role. */
-export function rootDocument(dates: RoleDates, roles: Readonly<Record<TopRole, RolePolicy>>): object {
-  const all = Object.values(roles).flatMap(role => role.keys);
+/** A role document with signatures that were made elsewhere, by key id. */
+export function metadataFile(signed: object, signatures: ReadonlyMap<string, Uint8Array>): Buffer {
+  const list = [...signatures].map(([keyid, sig]) => ({ keyid, sig: Buffer.from(sig).toString('hex') }));
+  return Buffer.from(JSON.stringify({ signatures: list, signed }));
+}
+
+/** Who holds which key, by key id: for people. Sites do not read it. */
+export type SignerNames = ReadonlyMap<string, string>;
+
+/** The field of root that {@link SignerNames} stand in; readers of TUF pass over fields they do not know (section 4.1). */
+const NAMES_FIELD = 'x-rollover-signers';
+
+/** A root document: who signs which top-level role. Names are written for the keys that it lists. */
+export function rootDocument(
+  dates: RoleDates,
+  roles: Readonly<Record<TopRole, RolePolicy>>,
+  names: SignerNames = new Map(),
+): object {
+  const keys = keyTable(Object.values(roles).flatMap(role => role.keys));
+  const named = [...names].filter(([keyId]) => keyId in keys);
   return {
     _type: 'root',
     ...head(dates),
     consistent_snapshot: true,
-    keys: keyTable(all),
+    keys,
     roles: Object.fromEntries(Object.entries(roles).map(([name, role]) => [name, keyList(role)])),
+    ...(named.length > 0 ? { [NAMES_FIELD]: Object.fromEntries(named) } : {}),
   };
+}
+
+/** An editable copy of a published root. */
+export interface EditableRoot {
+  readonly version: number;
+  readonly expiresMs: number;
+  readonly roles: Readonly<Record<TopRole, RolePolicy>>;
+  readonly names: SignerNames;
+}
+
+/**
+ * Reads a root file for editing. It proves nothing about its signatures.
+ *
+ * @throws `metadata-malformed`
+ */
+export function editRoot(bytes: Uint8Array): EditableRoot {
+  const { content } = parseMetadata('root', bytes);
+  const role = (name: TopRole) => policyOf(content.keys, content.roles.get(name) as RoleKeys);
+  return {
+    version: content.version,
+    expiresMs: content.expiresMs,
+    roles: {
+      root: role('root'),
+      targets: role('targets'),
+      snapshot: role('snapshot'),
+      timestamp: role('timestamp'),
+    },
+    names: namesIn(bytes),
+  };
+}
+
+function namesIn(file: Uint8Array): SignerNames {
+  const names = (parseStrictJson(file) as { readonly signed: Record<string, unknown> }).signed[NAMES_FIELD];
+  if (typeof names !== 'object' || names === null) return new Map();
+  return new Map(Object.entries(names).filter((entry): entry is [string, string] => typeof entry[1] === 'string'));
 }
 
 /** A targets document: the files of this role, and the roles it delegates to, in order. */
@@ -92,6 +144,7 @@ export function timestampDocument(dates: RoleDates, snapshot: MetadataFile): obj
 /** An editable copy of a published targets file. */
 export interface EditableTargets {
   readonly version: number;
+  readonly expiresMs: number;
   readonly targets: Map<string, TargetEntry>;
   readonly delegations: readonly Delegation[];
 }
@@ -105,6 +158,7 @@ export function editTargets(bytes: Uint8Array): EditableTargets {
   const { content } = parseMetadata('targets', bytes);
   return {
     version: content.version,
+    expiresMs: content.expiresMs,
     // The narrow format has a SHA-256 of every target.
     targets: new Map(content.targets) as Map<string, TargetEntry>,
     delegations: content.delegations.map(role => delegation(content, role)),
@@ -112,8 +166,12 @@ export function editTargets(bytes: Uint8Array): EditableTargets {
 }
 
 function delegation(content: Targets, role: DelegatedRole): Delegation {
-  const keys = [...role.keyids].map(id => content.keys.get(id)).filter(key => key !== undefined);
-  return { name: role.name, paths: role.paths, threshold: role.threshold, keys };
+  return { name: role.name, paths: role.paths, ...policyOf(content.keys, role) };
+}
+
+function policyOf(keys: ReadonlyMap<string, PublicKey>, role: RoleKeys): RolePolicy {
+  const listed = [...role.keyids].map(id => keys.get(id)).filter(key => key !== undefined);
+  return { keys: listed, threshold: role.threshold };
 }
 
 function head({ version, expiresMs }: RoleDates) {

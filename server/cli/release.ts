@@ -35,6 +35,7 @@ export function releaseCommand(terminal: () => Terminal): Command {
         onStep: step => out.say(`… ${step}`),
         onProgress: (done, total) => progress.update(done, total),
       }).finally(() => progress.end());
+      for (const warning of published.warnings) out.say(`Warning: ${warning}.`);
       const { product, version, channel, files, plainBytes, newBytes, address } = published;
       out.result(
         published,

@@ -1,10 +1,20 @@
 // `rollover trust`: the vendor's root of trust.
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import { counted } from '../../signing/index.ts';
 import type { Terminal } from '../../terminal.ts';
 import { serverError } from '../errors.ts';
 import { setUpRoot } from '../pipeline/root-ceremony.ts';
 import { type ServiceOptions, serviceOf, withKeys, withService } from './options.ts';
+import { count } from './trust/arguments.ts';
+import { keyCommand } from './trust/key.ts';
+import { publishCommand } from './trust/publish.ts';
+import { renewCommand } from './trust/renew.ts';
+import { requestCommand } from './trust/request.ts';
+import { mergeCommand, signCommand } from './trust/sign.ts';
+import { statusCommand } from './trust/status.ts';
+
+/** In the order of a ceremony. */
+const CEREMONY = [keyCommand, requestCommand, signCommand, mergeCommand, statusCommand, publishCommand, renewCommand];
 
 interface InitFlags extends ServiceOptions {
   readonly keys: string;
@@ -36,16 +46,11 @@ export function trustCommand(terminal: () => Terminal): Command {
         `Root 1 is published; its SHA-256 is ${fingerprint}.\nThe signing keys are in ${flags.keys}: keep them offline, and keep a copy.`,
       );
     });
+  for (const make of CEREMONY) command.addCommand(make(terminal));
   return command;
 }
 
 function requireReachable(role: string, threshold: number, keys: number): void {
   if (threshold > keys)
     throw serverError('config-invalid', `A threshold of ${threshold} needs more than ${counted(keys, `${role} key`)}.`);
-}
-
-function count(text: string): number {
-  const number = Number(text);
-  if (Number.isInteger(number) && number >= 1 && number <= 16) return number;
-  throw new InvalidArgumentError('Use a number from 1 to 16.');
 }

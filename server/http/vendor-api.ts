@@ -21,6 +21,8 @@ import {
   submitRelease,
 } from '../releases/releases.ts';
 import { listSites, removeSite } from '../sites/sites.ts';
+import { publishCeremony } from '../trust/ceremony.ts';
+import { prepareOnlineKeys } from '../trust/online-keys.ts';
 import { publishedMetadata } from '../trust/repository.ts';
 import { onlineKeys, setUpTrust } from '../trust/setup.ts';
 import { sendMetadata, sendObject } from './objects.ts';
@@ -41,6 +43,8 @@ const base64 = z.base64().transform(text => Buffer.from(text, 'base64'));
 const files = z.record(z.string().min(1).max(512), base64).transform(record => new Map(Object.entries(record)));
 
 const trustSchema = z.strictObject({ root: base64, targets: base64, issuers: base64, director: base64 });
+
+const publicationSchema = z.strictObject({ metadata: files });
 
 const releaseSchema = z.strictObject({
   channel: name,
@@ -112,6 +116,13 @@ export function vendorApi(context: Context, jobs: Jobs): Express {
   app.post('/v1/trust', json, async (request, response) => {
     await setUpTrust(context, trustSchema.parse(request.body), actorOf(response));
     response.status(201).json({ status: 'set up' });
+  });
+  app.post('/v1/trust/next-online-keys', async (_request, response) => {
+    response.status(201).json(await prepareOnlineKeys(context));
+  });
+  app.post('/v1/trust/publications', json, async (request, response) => {
+    await publishCeremony(context, publicationSchema.parse(request.body).metadata, actorOf(response));
+    response.status(201).json({ status: 'published' });
   });
   app.get('/v1/roles/:role', async (request, response) => {
     const bytes = await publishedMetadata(context.db, param(request, 'role'));

@@ -7,8 +7,8 @@ import {
   targetPaths,
 } from '../../bundles/index.ts';
 import {
+  editRoot,
   editTargets,
-  parseMetadata,
   type RolePolicy,
   type Signer,
   sha256Hex,
@@ -16,16 +16,17 @@ import {
   type TargetEntry,
   targetsDocument,
 } from '../../signing/index.ts';
+import { DEFAULT_LIFE_MS } from '../ceremony/expiry.ts';
 import { serverError } from '../errors.ts';
 import type { ApiClient } from './api-client.ts';
 
-const YEAR_MS = 365 * 24 * 3600_000;
 const MOST_READS = 5;
 
 export interface ChannelState {
   readonly channel: ChannelDocument;
   readonly roleVersion: number;
   readonly roleTargets: ReadonlyMap<string, TargetEntry>;
+  readonly root: Buffer;
   /** The newest top-level targets file. */
   readonly targets: Buffer;
   /** Who may sign releases, as root says: a channel's role is given to the same. */
@@ -51,18 +52,19 @@ export async function readChannel(api: ApiClient, product: string, channel: stri
 async function readChannelOnce(api: ApiClient, product: string, channel: string): Promise<ChannelState | undefined> {
   const targets = await newestMetadata(api, 'targets');
   if (!targets) throw serverError('trust-missing', `The service at ${api.url} has no root of trust yet.`);
-  const policy = targetsPolicy((await newestMetadata(api, 'root')) as Buffer);
+  const root = (await newestMetadata(api, 'root')) as Buffer;
+  const policy = editRoot(root).roles.targets;
   const role = await newestMetadata(api, targetPaths.role(product, channel));
   if (!role) {
     const empty = { format: 1 as const, product, channel, releases: [] };
-    return { channel: empty, roleVersion: 0, roleTargets: new Map(), targets, policy };
+    return { channel: empty, roleVersion: 0, roleTargets: new Map(), root, targets, policy };
   }
   const { version, targets: roleTargets } = editTargets(role);
   const entry = roleTargets.get(targetPaths.channel(product, channel));
   const bytes = entry && (await api.bytes(`/v1/objects/${entry.sha256}`));
   if (!bytes) return undefined;
   const document = parseDocument(channelDocumentSchema, bytes, 'channel document');
-  return { channel: document, roleVersion: version, roleTargets, targets, policy };
+  return { channel: document, roleVersion: version, roleTargets, root, targets, policy };
 }
 
 export interface ChannelPublication {
@@ -80,7 +82,7 @@ export async function withRelease(
   nowMs: number,
 ): Promise<ChannelPublication> {
   const { product, channel } = state.channel;
-  const expiresMs = nowMs + YEAR_MS;
+  const expiresMs = nowMs + DEFAULT_LIFE_MS;
   const releases = [...state.channel.releases, { version: release.version, counter: release.counter }];
   const head = Buffer.from(JSON.stringify({ ...state.channel, releases }));
   const targets = new Map([
@@ -109,12 +111,6 @@ async function withDelegation(state: ChannelState, role: string, signers: readon
     ...state.policy,
   };
   return signMetadata(targetsDocument({ version: version + 1, expiresMs }, targets, [...delegations, added]), signers);
-}
-
-function targetsPolicy(root: Buffer): RolePolicy {
-  const { keys, roles } = parseMetadata('root', root).content;
-  const { keyids, threshold } = roles.get('targets') as NonNullable<ReturnType<typeof roles.get>>;
-  return { keys: [...keyids].map(id => keys.get(id)).filter(key => key !== undefined), threshold };
 }
 
 async function newestMetadata(api: ApiClient, role: string): Promise<Buffer | undefined> {

@@ -12,6 +12,7 @@ import {
   type ReleaseDocument,
 } from '../../bundles/index.ts';
 import { hasCode, type Signer } from '../../signing/index.ts';
+import { expiryWarnings } from '../ceremony/expiry.ts';
 import { serverError } from '../errors.ts';
 import type { ReleaseView } from '../releases/releases.ts';
 import type { ApiClient } from './api-client.ts';
@@ -57,6 +58,8 @@ export interface Published {
   readonly newBytes: number;
   /** What was sent to the service now. */
   readonly sentBytes: number;
+  /** Root or targets that expire soon, a sentence each. */
+  readonly warnings: readonly string[];
 }
 
 /**
@@ -76,7 +79,8 @@ export async function publishReleaseFile(api: ApiClient, options: PublishOptions
 async function publish(api: ApiClient, release: LocalRelease, options: PublishOptions): Promise<Published> {
   const { product, version, channel } = release;
   const signers = await signersOf(options.keysDirectory, 'targets');
-  requireNewest(await readChannel(api, product, channel), version);
+  const before = await readChannel(api, product, channel);
+  requireNewest(before, version);
 
   options.onStep('looking at the directories');
   await requireImageFiles(release);
@@ -106,6 +110,7 @@ async function publish(api: ApiClient, release: LocalRelease, options: PublishOp
     sealedBytes: packed.sealedBytes,
     newBytes: packed.newBytes,
     sentBytes: uploader.sentBytes,
+    warnings: expiryWarnings(before, options.nowMs),
   };
 }
 

@@ -1,12 +1,12 @@
 // The first root of trust: the vendor's offline keys and the service's online keys in one signed document.
 import { targetPaths } from '../../bundles/index.ts';
-import { rootDocument, type Signer, sha256Hex, signMetadata, targetsDocument } from '../../signing/index.ts';
+import { rootDocument, sha256Hex, signMetadata, targetsDocument } from '../../signing/index.ts';
+import { DEFAULT_LIFE_MS } from '../ceremony/expiry.ts';
+import { type NamedSigner, namesOf } from '../ceremony/signer-file.ts';
 import { serverError } from '../errors.ts';
 import type { OnlineKeys } from '../trust/setup.ts';
 import type { ApiClient } from './api-client.ts';
 import { createVendorKeys, type OfflineRole } from './vendor-keys.ts';
-
-const YEAR_MS = 365 * 24 * 3600_000;
 
 export interface CeremonyOptions {
   readonly keysDirectory: string;
@@ -28,21 +28,25 @@ export async function setUpRoot(api: ApiClient, options: CeremonyOptions): Promi
   }
   const online = await api.get<OnlineKeys>('/v1/trust/online-keys');
   const signers = await createVendorKeys(options.keysDirectory, options.keys);
-  const offline = (role: OfflineRole) => ({ keys: publicKeys(signers[role]), threshold: options.thresholds[role] });
-  const document = rootDocument(dates(options.nowMs), {
+  const offline = (role: OfflineRole) => ({
+    keys: all(signers[role]).map(signer => signer.key),
+    threshold: options.thresholds[role],
+  });
+  const roles = {
     root: offline('root'),
     targets: offline('targets'),
     snapshot: { keys: [online.snapshot], threshold: 1 },
     timestamp: { keys: [online.timestamp], threshold: 1 },
-  });
-  const root = await signMetadata(document, signers.root);
+  };
+  const document = rootDocument(dates(options.nowMs), roles, namesOf([...signers.root, ...signers.targets]));
+  const root = await signMetadata(document, all(signers.root));
   const issuers = Buffer.from(online.issuers);
   const director = Buffer.from(online.director);
   const entries = new Map([
     [targetPaths.issuers, entryOf(issuers)],
     [targetPaths.director, entryOf(director)],
   ]);
-  const targets = await signMetadata(targetsDocument(dates(options.nowMs), entries), signers.targets);
+  const targets = await signMetadata(targetsDocument(dates(options.nowMs), entries), all(signers.targets));
   const files = { root, targets, issuers, director };
   const body = Object.fromEntries(Object.entries(files).map(([name, bytes]) => [name, bytes.toString('base64')]));
   await api.post('/v1/trust', body);
@@ -54,9 +58,9 @@ function entryOf(bytes: Buffer) {
 }
 
 function dates(nowMs: number) {
-  return { version: 1, expiresMs: nowMs + YEAR_MS };
+  return { version: 1, expiresMs: nowMs + DEFAULT_LIFE_MS };
 }
 
-function publicKeys(signers: readonly Signer[]) {
-  return signers.map(signer => signer.key);
+function all(named: readonly NamedSigner[]) {
+  return named.flatMap(({ signers }) => signers);
 }

@@ -2,25 +2,24 @@
 // their owner can read; the hosted service never sees them.
 import { randomBytes } from 'node:crypto';
 import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import {
   ensureDirectory,
   fromBase64url,
   generateSigningKey,
+  NEW_KEYS,
   readFileIfAny,
   readSigners,
   type Signer,
   writeFileAtomic,
   writeKeyFile,
 } from '../../signing/index.ts';
+import { type NamedSigner, openSigners, readSignerList } from '../ceremony/signer-file.ts';
 import { serverError } from '../errors.ts';
 
 export type OfflineRole = 'root' | 'targets';
 
 const PRODUCT_KEY_BYTES = 32;
-
-/** Every signer has one of each class of algorithms. */
-const NEW_KEYS = ['ed25519', 'ml-dsa-65/1'] as const;
 
 /**
  * Makes the keys of both offline roles. Keys that are there already are used when they are as many as wanted.
@@ -30,7 +29,7 @@ const NEW_KEYS = ['ed25519', 'ml-dsa-65/1'] as const;
 export async function createVendorKeys(
   directory: string,
   counts: Readonly<Record<OfflineRole, number>>,
-): Promise<Readonly<Record<OfflineRole, readonly Signer[]>>> {
+): Promise<Readonly<Record<OfflineRole, readonly NamedSigner[]>>> {
   await ensureDirectory(directory, 0o700);
   for (const role of ['root', 'targets'] as const) {
     for (let i = 1; i <= counts[role]; i++) {
@@ -41,17 +40,24 @@ export async function createVendorKeys(
     if (found === counts[role]) continue;
     throw serverError('keys-exist', `${directory} already holds ${found} ${role} keys; ${counts[role]} were wanted.`);
   }
-  return { root: await signersOf(directory, 'root'), targets: await signersOf(directory, 'targets') };
+  return { root: await fileSigners(directory, 'root'), targets: await fileSigners(directory, 'targets') };
 }
 
 /**
- * Every key of a role that is in the directory, in the order of the files.
+ * Every signer of a role that `signers.yaml` in the directory names; without one, every key file `<role>-<n>.pem`, in order.
  *
- * @throws `keys-missing`, `key-unreadable`
+ * @throws `keys-missing`, `key-unreadable`, `signer-file`, and what opening a signer throws
  */
 export async function signersOf(directory: string, role: OfflineRole): Promise<readonly Signer[]> {
+  const listed = (await readSignerList(directory))?.[role];
+  const named = listed ? await openSigners(listed, directory) : await fileSigners(directory, role);
+  return named.flatMap(({ signers }) => signers);
+}
+
+/** Named like their files, which is what people call them by. */
+async function fileSigners(directory: string, role: OfflineRole): Promise<readonly NamedSigner[]> {
   const files = await keyFiles(directory, role);
-  return (await Promise.all(files.map(readSigners))).flat();
+  return Promise.all(files.map(async path => ({ name: basename(path, '.pem'), signers: await readSigners(path) })));
 }
 
 /** @throws `keys-missing` */

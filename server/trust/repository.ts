@@ -7,9 +7,7 @@ import {
   type MetadataSource,
   parseMetadata,
   refresh,
-  type Signer,
   sha256Hex,
-  signerOf,
   signMetadata,
   snapshotDocument,
   type TopRole,
@@ -20,7 +18,7 @@ import type { Context } from '../context.ts';
 import type { Database } from '../db/database.ts';
 import { serverError } from '../errors.ts';
 import { leaseObjects } from '../releases/leases.ts';
-import { onlineKey } from '../secrets.ts';
+import { type OnlineSigners, takeUpOnlineKeys } from './online-keys.ts';
 
 /** A missed renewal is noticed by sites after the timestamp's life; the renewal job runs many times within it. */
 const TIMESTAMP_LIFE_MS = 7 * 24 * 3600_000;
@@ -33,13 +31,6 @@ const PUBLISH_LOCK = 0x524f_4c4c;
 export interface Publication {
   readonly metadata: ReadonlyMap<string, Uint8Array>;
   readonly targets: ReadonlyMap<string, Uint8Array>;
-}
-
-/** The online keys that root has to name: made by the service, never leaving it. */
-export async function onlineSigners({ db, vault }: Context): Promise<{ snapshot: Signer; timestamp: Signer }> {
-  const snapshot = signerOf(await onlineKey(db, vault, 'snapshot'));
-  const timestamp = signerOf(await onlineKey(db, vault, 'timestamp'));
-  return { snapshot, timestamp };
 }
 
 /** The newest published bytes of a role, or of one version of it. */
@@ -61,12 +52,13 @@ export async function publish(
   also: (db: Database) => Promise<void> = async () => undefined,
 ): Promise<void> {
   await storeTargets(context, publication.targets);
-  const signers = await onlineSigners(context);
   await context.db.transaction().execute(async db => {
     await sql`select pg_advisory_xact_lock(${PUBLISH_LOCK})`.execute(db);
     const now = context.now();
     for (const [role, bytes] of publication.metadata) await insertNext(db, role, bytes, now);
-    await signOnlineRoles(db, signers, now);
+    const root = await publishedMetadata(db, 'root');
+    if (!root) throw serverError('trust-missing', 'This service has no root of trust yet.');
+    await signOnlineRoles(db, await takeUpOnlineKeys(db, context.vault, root), now);
     await verifyAsSite(context, db, publication, now);
     await also(db);
   });
@@ -103,11 +95,7 @@ async function insertNext(db: Database, role: string, bytes: Uint8Array, at: Dat
   await insert(db, role, version, bytes, at);
 }
 
-async function signOnlineRoles(
-  db: Database,
-  signers: { readonly snapshot: Signer; readonly timestamp: Signer },
-  now: Date,
-): Promise<void> {
+async function signOnlineRoles(db: Database, signers: OnlineSigners, now: Date): Promise<void> {
   const roles = await currentRoles(db);
   if (!roles.has('targets')) throw serverError('trust-missing', 'This service has no root of trust yet.');
   const snapshotVersion = (await currentVersion(db, 'snapshot')) + 1;

@@ -9,7 +9,8 @@ import { directorKeys } from '../director/director.ts';
 import { serverError } from '../errors.ts';
 import { issuerKeys } from '../licenses/issuers.ts';
 import { onlineKey } from '../secrets.ts';
-import { onlineSigners, publish, publishedMetadata } from './repository.ts';
+import { onlineSigners } from './online-keys.ts';
+import { publish, publishedMetadata } from './repository.ts';
 
 /** The public halves of the keys that the service keeps, for the root ceremony. */
 export interface OnlineKeys {

@@ -1,0 +1,115 @@
+// Proposals in files, as they go from signer to signer. Whoever carried it may have changed it: reading proves that it follows
+// from what was published.
+import { readFile } from 'node:fs/promises';
+import { z } from 'zod';
+import {
+  canonicalJson,
+  editRoot,
+  editTargets,
+  parseMetadata,
+  rootDocument,
+  targetsDocument,
+  trustRoot,
+  updateRoot,
+  writeFileAtomic,
+} from '../../signing/index.ts';
+import { serverError } from '../errors.ts';
+import { currentRoot, type Proposal, typeOf } from './proposal.ts';
+import { isMet, requirementsOf } from './requirements.ts';
+
+const FORMAT = 'rollover-proposal/1';
+
+const base64 = z.base64().transform(text => Buffer.from(text, 'base64'));
+const files = z.record(z.string().min(1).max(256), base64).transform(record => new Map(Object.entries(record)));
+const schema = z.strictObject({
+  format: z.literal(FORMAT),
+  createdAt: z.iso.datetime(),
+  roots: z.array(base64).max(1024),
+  published: files,
+  next: files,
+  objects: files,
+});
+
+/**
+ * Reads a proposal and checks that it follows from what was published.
+ *
+ * @throws `file-unreadable`, `proposal-invalid`
+ */
+export async function readProposal(path: string): Promise<Proposal> {
+  const text = await readFile(path, 'utf8').catch(cause => {
+    throw serverError('file-unreadable', `The proposal ${path} cannot be read.`, { cause });
+  });
+  try {
+    const { format: _, ...proposal } = schema.parse(JSON.parse(text));
+    requireFollows(proposal);
+    return proposal;
+  } catch (cause) {
+    const why = cause instanceof z.ZodError ? z.prettifyError(cause) : (cause as Error).message;
+    throw serverError('proposal-invalid', `${path} is not a proposal to sign: ${why.replace(/\.$/, '')}.`, { cause });
+  }
+}
+
+export async function writeProposal(path: string, proposal: Proposal): Promise<void> {
+  const record = (map: ReadonlyMap<string, Buffer>) =>
+    Object.fromEntries([...map].map(([name, bytes]) => [name, bytes.toString('base64')]));
+  const { createdAt, roots, published, next, objects } = proposal;
+  const document = {
+    format: FORMAT,
+    createdAt,
+    roots: roots.map(root => root.toString('base64')),
+    published: record(published),
+    next: record(next),
+    objects: record(objects),
+  };
+  await writeFileAtomic(path, `${JSON.stringify(document)}\n`);
+}
+
+/**
+ * That the roots sign one another, that what is called published was signed by those it belonged to, that versions follow,
+ * and that the proposed files say nothing but what the summary shows.
+ */
+function requireFollows(proposal: Proposal): void {
+  const { roots, published, next } = proposal;
+  const [first, ...later] = roots;
+  if (first) later.reduce(updateRoot, trustRoot(first));
+  else if (!next.has('root') || published.size > 0) throw new TypeError('the first root is missing');
+  if (next.size === 0) throw new TypeError('it proposes nothing');
+  for (const [role, bytes] of published) {
+    if (requirementsOf(publishedAlone(proposal), role).every(requirement => isMet(requirement, bytes))) continue;
+    throw new TypeError(`what it calls the published ${role} was not signed by enough of its keys`);
+  }
+  for (const [role, bytes] of next) {
+    const before = role === 'root' ? currentRoot(proposal) : published.get(role);
+    const version = before ? parseMetadata(typeOf(role), before).content.version : 0;
+    const { content } = parseMetadata(typeOf(role), bytes);
+    if (content.version !== version + 1) {
+      throw new TypeError(`${role} version ${content.version} does not follow version ${version}`);
+    }
+    requireShowable(role, bytes);
+    requirementsOf(proposal, role);
+  }
+}
+
+/** What was published, seen as a proposal of itself: its signatures are counted by the same rules. */
+function publishedAlone({ roots, published, ...rest }: Proposal): Proposal {
+  return { ...rest, roots, published: new Map(), next: published };
+}
+
+/** What a signer is shown has to be all that is signed: a field that we would not write is one that we cannot show. */
+function requireShowable(role: string, bytes: Buffer): void {
+  const { signed } = parseMetadata(typeOf(role), bytes);
+  const rewritten = role === 'root' ? rewrittenRoot(bytes) : rewrittenTargets(bytes);
+  if (!canonicalJson(rewritten).equals(signed)) {
+    throw new TypeError(`the proposed ${role} holds something that this version cannot show`);
+  }
+}
+
+function rewrittenRoot(bytes: Buffer): object {
+  const { roles, names, ...dates } = editRoot(bytes);
+  return rootDocument(dates, roles, names);
+}
+
+function rewrittenTargets(bytes: Buffer): object {
+  const { targets, delegations, ...dates } = editTargets(bytes);
+  return targetsDocument(dates, targets, delegations);
+}

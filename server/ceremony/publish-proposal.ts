@@ -1,0 +1,49 @@
+// Sends a proposal that is complete to the service, which verifies it as a site would and publishes all of it or nothing.
+
+import { targetPaths } from '../../bundles/index.ts';
+import { parseMetadata } from '../../signing/index.ts';
+import { serverError } from '../errors.ts';
+import type { ApiClient } from '../pipeline/api-client.ts';
+import { type Proposal, typeOf } from './proposal.ts';
+import { publishedRole } from './published-roles.ts';
+import { requireComplete } from './requirements.ts';
+
+/**
+ * Publishes a proposal; when it is published already, nothing happens.
+ *
+ * @returns the versions that are published, by role
+ * @throws `proposal-incomplete`, `proposal-stale`, `online-keys-unknown`, and the codes of the trust core when sites would
+ * refuse it
+ */
+export async function publishProposal(api: ApiClient, proposal: Proposal): Promise<ReadonlyMap<string, number>> {
+  requireComplete(proposal);
+  const versions = new Map([...proposal.next].map(([role, bytes]) => [role, versionOf(role, bytes)]));
+  if (await isPublished(api, proposal)) return versions;
+  for (const [role, version] of versions) {
+    const newest = await publishedRole(api, role);
+    const current = newest ? versionOf(role, newest) : 0;
+    if (current === version - 1) continue;
+    throw serverError(
+      'proposal-stale',
+      `It proposes ${role} ${version}, and ${role} ${current} is published meanwhile.`,
+    );
+  }
+  const base64 = (role: string) => (proposal.next.get(role) as Buffer).toString('base64');
+  if (proposal.roots.length === 0) {
+    const issuers = (proposal.objects.get(targetPaths.issuers) as Buffer).toString('base64');
+    await api.post('/v1/trust', { root: base64('root'), targets: base64('targets'), issuers });
+  } else {
+    const metadata = Object.fromEntries([...proposal.next.keys()].map(role => [role, base64(role)]));
+    await api.post('/v1/trust/publications', { metadata });
+  }
+  return versions;
+}
+
+async function isPublished(api: ApiClient, { next }: Proposal): Promise<boolean> {
+  for (const [role, bytes] of next) if (!(await publishedRole(api, role))?.equals(bytes)) return false;
+  return true;
+}
+
+function versionOf(role: string, bytes: Buffer): number {
+  return parseMetadata(typeOf(role), bytes).content.version;
+}

@@ -1,0 +1,84 @@
+// Adds signatures to a proposal: those of one signer, or those that other copies of the file have collected.
+import {
+  canonicalJson,
+  keyIdOf,
+  type PublicKey,
+  parseMetadata,
+  type SignedMetadata,
+  type Signer,
+} from '../../signing/index.ts';
+import { serverError } from '../errors.ts';
+import { type Proposal, typeOf, withSignatures } from './proposal.ts';
+import { isSignedBy, requirementsOf } from './requirements.ts';
+
+/**
+ * Signs every proposed file that waits for a key of these signers. A file that a key has signed is not signed again.
+ *
+ * @throws `signer-not-asked` when no file waits for any of them, and what signing throws
+ */
+export async function signProposal(
+  proposal: Proposal,
+  signers: readonly Signer[],
+): Promise<{ readonly proposal: Proposal; readonly added: number }> {
+  let signed = proposal;
+  let added = 0;
+  let asked = 0;
+  for (const role of proposal.next.keys()) {
+    const wanted = new Set(wantedKeys(proposal, role).map(keyIdOf));
+    for (const signer of signers.filter(({ keyId }) => wanted.has(keyId))) {
+      asked++;
+      const file = signed.next.get(role) as Buffer;
+      if (isSignedBy(signer.key, role, file)) continue;
+      const { signatures, signed: message } = parseMetadata(typeOf(role), file);
+      signed = withSignatures(
+        signed,
+        role,
+        new Map(signatures).set(signer.keyId, Buffer.from(await signer.sign(message))),
+      );
+      added++;
+    }
+  }
+  if (asked === 0) throw serverError('signer-not-asked', 'The proposal waits for no signature of this key.');
+  return { proposal: signed, added };
+}
+
+/**
+ * The first proposal with the valid signatures of all of them.
+ *
+ * @throws `proposal-mismatch` when they propose different things
+ */
+export function mergeProposals(first: Proposal, others: readonly Proposal[]): Proposal {
+  let merged = first;
+  for (const other of others) {
+    requireSame(first, other);
+    for (const [role, file] of other.next) {
+      const mine = merged.next.get(role) as Buffer;
+      const collected: Map<string, Buffer> = new Map(parseMetadata(typeOf(role), mine).signatures);
+      for (const key of wantedKeys(first, role)) {
+        if (isSignedBy(key, role, mine) || !isSignedBy(key, role, file)) continue;
+        collected.set(keyIdOf(key), signatureOf(file, role, key));
+      }
+      merged = withSignatures(merged, role, collected);
+    }
+  }
+  return merged;
+}
+
+function wantedKeys(proposal: Proposal, role: string): readonly PublicKey[] {
+  return requirementsOf(proposal, role).flatMap(({ keys }) => keys);
+}
+
+function signatureOf(file: Buffer, role: string, key: PublicKey): Buffer {
+  const { signatures }: SignedMetadata = parseMetadata(typeOf(role), file);
+  return signatures.get(keyIdOf(key)) as Buffer;
+}
+
+function requireSame(a: Proposal, b: Proposal): void {
+  const essence = ({ roots, next }: Proposal) =>
+    canonicalJson({
+      roots: roots.map(root => root.toString('base64')),
+      next: [...next].map(([role, file]) => [role, parseMetadata(typeOf(role), file).signed.toString('utf8')]),
+    });
+  if (essence(a).equals(essence(b))) return;
+  throw serverError('proposal-mismatch', 'These files are not copies of one proposal.');
+}

@@ -1,0 +1,29 @@
+// `rollover trust publish`: a proposal that enough people have signed goes to the service.
+import { Command } from 'commander';
+import { sha256Hex } from '../../../signing/index.ts';
+import type { Terminal } from '../../../terminal.ts';
+import { fingerprintOf } from '../../ceremony/proposal.ts';
+import { readProposal } from '../../ceremony/proposal-file.ts';
+import { publishProposal } from '../../ceremony/publish-proposal.ts';
+import { type ServiceOptions, serviceOf, withService } from '../options.ts';
+
+export function publishCommand(terminal: () => Terminal): Command {
+  return withService(new Command('publish'))
+    .argument('<proposal>', 'a proposal that is signed by enough')
+    .description('publish what a proposal changes, all of it or nothing; safe to run again')
+    .addHelpText('after', EXAMPLE)
+    .action(async (path: string, flags: ServiceOptions) => {
+      const proposal = await readProposal(path);
+      const versions = await publishProposal(await serviceOf(flags), proposal);
+      const fingerprint = fingerprintOf(proposal) ?? sha256Hex(proposal.next.get('root') as Buffer);
+      const what = [...versions].map(([role, version]) => `${role} ${version}`).join(', ');
+      terminal().result(
+        { status: 'published', roles: Object.fromEntries(versions), fingerprint },
+        `Published: ${what}.\nThe SHA-256 of root 1 is ${fingerprint}.`,
+      );
+    });
+}
+
+const EXAMPLE = `
+Example:
+  rollover trust publish bob-lost.proposal`;

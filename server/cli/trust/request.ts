@@ -1,0 +1,92 @@
+// `rollover trust request`: the coordinator writes down what is to change.
+import { stat } from 'node:fs/promises';
+import { Command, Option } from 'commander';
+import type { Terminal } from '../../../terminal.ts';
+import { DEFAULT_LIFE_MS } from '../../ceremony/expiry.ts';
+import type { Proposal } from '../../ceremony/proposal.ts';
+import { writeProposal } from '../../ceremony/proposal-file.ts';
+import { readPublishedRoles } from '../../ceremony/published-roles.ts';
+import { proposeFirst, proposeNext, type Request } from '../../ceremony/request.ts';
+import { readCard } from '../../ceremony/signer-card.ts';
+import { serverError } from '../../errors.ts';
+import type { ApiClient } from '../../pipeline/api-client.ts';
+import type { OfflineRole } from '../../pipeline/vendor-keys.ts';
+import type { OnlineKeys } from '../../trust/setup.ts';
+import { type ServiceOptions, serviceOf, withService } from '../options.ts';
+import { count, futureDate } from './arguments.ts';
+import { proposalText, proposalView } from './proposal-view.ts';
+
+interface RequestFlags extends ServiceOptions {
+  readonly out: string;
+  readonly addRootSigner: readonly string[];
+  readonly addTargetsSigner: readonly string[];
+  readonly removeRootSigner: readonly string[];
+  readonly removeTargetsSigner: readonly string[];
+  readonly rootThreshold?: number;
+  readonly targetsThreshold?: number;
+  readonly rotateOnlineKeys?: boolean;
+  readonly renew: readonly OfflineRole[];
+  readonly expires?: number;
+}
+
+export function requestCommand(terminal: () => Terminal): Command {
+  return withService(new Command('request'))
+    .description('write a proposal: what is to change, for others to sign')
+    .requiredOption('--out <file>', 'where to write the proposal')
+    .option('--add-root-signer <card...>', 'cards of new root signers (`trust key show`)', [])
+    .option('--remove-root-signer <name...>', 'names of root signers to take out', [])
+    .option('--root-threshold <n>', 'how many root signers have to sign', count)
+    .option('--add-targets-signer <card...>', 'cards of new release signers', [])
+    .option('--remove-targets-signer <name...>', 'names of release signers to take out', [])
+    .option('--targets-threshold <n>', 'how many release signers have to sign', count)
+    .option('--rotate-online-keys', 'give the service new keys for snapshot and timestamp')
+    .addOption(new Option('--renew <role...>', 'only a later expiry').choices(['root', 'targets']).default([]))
+    .option('--expires <date>', 'last day of what is proposed, as 2027-12-31 (default: in a year)', futureDate)
+    .addHelpText('after', EXAMPLE)
+    .action(async (flags: RequestFlags) => {
+      if (await stat(flags.out).catch(() => undefined)) {
+        throw serverError('file-exists', `${flags.out} exists already.`);
+      }
+      const proposal = await proposed(await serviceOf(flags), flags);
+      await writeProposal(flags.out, proposal);
+      terminal().result(
+        { file: flags.out, ...proposalView(proposal) },
+        `${proposalText(proposal)}\n\nThe proposal is in ${flags.out}. Send it to the signers: rollover trust sign ${flags.out} --key …`,
+      );
+    });
+}
+
+async function proposed(api: ApiClient, flags: RequestFlags): Promise<Proposal> {
+  const now = new Date();
+  const request = await requestOf(flags, now);
+  const published = await readPublishedRoles(api);
+  if (published.roots.length === 0) {
+    return proposeFirst(request, await api.get<OnlineKeys>('/v1/trust/online-keys'), now.toISOString());
+  }
+  const online = flags.rotateOnlineKeys
+    ? await api.post<Pick<OnlineKeys, 'snapshot' | 'timestamp'>>('/v1/trust/next-online-keys', {})
+    : undefined;
+  return proposeNext(published, request, online, now.toISOString());
+}
+
+async function requestOf(flags: RequestFlags, now: Date): Promise<Request> {
+  const { rootThreshold: root, targetsThreshold: targets } = flags;
+  return {
+    add: {
+      root: await Promise.all(flags.addRootSigner.map(readCard)),
+      targets: await Promise.all(flags.addTargetsSigner.map(readCard)),
+    },
+    remove: { root: flags.removeRootSigner, targets: flags.removeTargetsSigner },
+    thresholds: { ...(root === undefined ? {} : { root }), ...(targets === undefined ? {} : { targets }) },
+    renew: flags.renew,
+    expiresMs: flags.expires ?? now.getTime() + DEFAULT_LIFE_MS,
+  };
+}
+
+const EXAMPLE = `
+Examples:
+  rollover trust request --out first.proposal --add-root-signer alice.json bob.json carol.json --root-threshold 2 \\
+                         --add-targets-signer release.json        # a service that has no root yet
+  rollover trust request --out bob-lost.proposal --remove-root-signer bob --add-root-signer dave.json
+  rollover trust request --out online.proposal --rotate-online-keys
+  rollover trust request --out renewal.proposal --renew root targets`;

@@ -1,0 +1,21 @@
+// Publishes what a ceremony has signed: the next root, targets and channel roles, together or not at all.
+import { parseMetadata } from '../../signing/index.ts';
+import { type Actor, audit } from '../audit/audit.ts';
+import type { Context } from '../context.ts';
+import { type Publication, publish } from './repository.ts';
+
+/** @throws `metadata-conflict`, `online-keys-unknown`, and the codes of the trust core when sites would refuse it */
+export async function publishCeremony(
+  context: Context,
+  metadata: Publication['metadata'],
+  actor: Actor,
+): Promise<void> {
+  const versions = [...metadata].map(([role, bytes]) => {
+    const { version } = parseMetadata(role === 'root' ? 'root' : 'targets', bytes).content;
+    return `${role} ${version}`;
+  });
+  await publish(context, { metadata, targets: new Map() }, db =>
+    audit(db, context.now(), actor, 'trust.publish', versions.join(', ')),
+  );
+  context.log.info({ versions }, 'roles published');
+}

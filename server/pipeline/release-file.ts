@@ -1,13 +1,11 @@
 // `release.yaml` on the pipeline's machine: read, checked, its directories found, its archives unpacked to where they can be
 // packed from.
-import { createReadStream } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { pipeline } from 'node:stream/promises';
-import { extract } from 'tar';
 import { parse as parseYaml } from 'yaml';
 import { bundleError, type Component, parseReleaseFile, type ReleaseFile, scanTree } from '../../bundles/index.ts';
+import { unpackArchive } from './unpack-archive.ts';
 
 /** A component whose directory is on this machine. */
 export type LocalComponent = Component & { readonly directory: string };
@@ -60,17 +58,5 @@ async function readYaml(path: string): Promise<unknown> {
   } catch (cause) {
     const why = (cause as NodeJS.ErrnoException).code === 'ENOENT' ? 'does not exist' : `cannot be read: ${cause}`;
     throw bundleError('release-file', `${path} ${why}.`, { cause });
-  }
-}
-
-/** An ordinary tar, compressed or not. Names that lead out of the directory stop it. */
-async function unpackArchive(archive: string, directory: string): Promise<void> {
-  try {
-    await pipeline(
-      createReadStream(archive),
-      extract({ cwd: directory, strict: true, preserveOwner: process.getuid?.() === 0 }),
-    );
-  } catch (cause) {
-    throw bundleError('archive-unreadable', `${archive} cannot be unpacked: ${(cause as Error).message}.`, { cause });
   }
 }

@@ -42,7 +42,9 @@ export async function exportTar(
     const owners = process.getuid?.() === 0;
     await unpackRelease({ manifest, manifestDigest: published.manifest, segments, directory, owners });
     const partial = `${path}.partial`;
-    await create({ file: partial, cwd: directory, strict: true }, (await readdir(directory)).sort());
+    // Each directory with all that is in it: a reader that comes back to one would change its time.
+    const paths = await readdir(directory, { recursive: true });
+    await create({ file: partial, cwd: directory, strict: true, noDirRecurse: true }, paths.sort(byParts));
     await rename(partial, path);
     const files = manifest.components
       .flatMap(({ entries }) => [...entries])
@@ -51,4 +53,9 @@ export async function exportTar(
   } finally {
     await rm(work, { recursive: true, force: true });
   }
+}
+
+function byParts(a: string, b: string): number {
+  const [x, y] = [a.replaceAll('/', '\0'), b.replaceAll('/', '\0')];
+  return x < y ? -1 : 1;
 }

@@ -1,14 +1,12 @@
 // `release.yaml` on the pipeline's machine: read, checked, its directories found, its archives unpacked to where they can be
 // packed from.
-import { createReadStream } from 'node:fs';
 import { lstat, mkdtemp, readFile, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { pipeline } from 'node:stream/promises';
-import { extract } from 'tar';
 import { parse as parseYaml } from 'yaml';
 import { bundleError, type Component, parseReleaseFile, type ReleaseFile, scanTree } from '../../bundles/index.ts';
 import { hasCode, reasonOf } from '../../signing/index.ts';
+import { unpackArchive } from './unpack-archive.ts';
 
 /** A component whose directory is on this machine. */
 export type LocalComponent = Component & { readonly directory: string };
@@ -90,16 +88,4 @@ function parsed(value: unknown, path: string): ReleaseFile {
 /** The directory of a component may be a link to it. What is missing is reported under the name it was given. */
 async function realDirectory(path: string): Promise<string> {
   return realpath(path).catch(() => path);
-}
-
-/** An ordinary tar, compressed or not. Names that lead out of the directory stop it. */
-async function unpackArchive(archive: string, directory: string): Promise<void> {
-  try {
-    await pipeline(
-      createReadStream(archive),
-      extract({ cwd: directory, strict: true, preserveOwner: process.getuid?.() === 0 }),
-    );
-  } catch (cause) {
-    throw bundleError('archive-unreadable', `${archive} cannot be unpacked: ${reasonOf(cause)}.`, { cause });
-  }
 }

@@ -1,0 +1,78 @@
+// From a signed release document to a manifest: what was mixed up on the way is refused by name, and nothing is opened.
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { type BundleSource, filesystemStore, openRelease, type ReleaseDocument } from '../../../bundles/index.ts';
+import { encodeManifest, table } from '../../../bundles/manifest.ts';
+import { sealManifest } from '../../../bundles/seal.ts';
+import { entitlementPublicKey, sha256, type Wrap, wrapContentKey } from '../../../signing/index.ts';
+import { rejectsWith } from '../../support/errors.ts';
+import { temporary } from '../../support/temporary.ts';
+
+const SECRET = sha256('secret of one');
+const ONE = { id: 'one', secret: SECRET };
+
+/** A release without content, and its document. */
+function release(product: string, version: string) {
+  const none = table<never>(0, () => assert.fail());
+  const sealed = sealManifest(
+    sha256('product'),
+    encodeManifest({ product, version, components: [], segments: [], chunks: none }),
+  );
+  const document: ReleaseDocument = {
+    format: 1,
+    product,
+    version,
+    counter: 1,
+    createdAt: '2026-01-01T00:00:00Z',
+    notes: '',
+    manifest: { sha256: sealed.name, length: sealed.bytes.length },
+    components: [],
+    size: { files: 0, plainBytes: 0, sealedBytes: 0, segments: 0 },
+  };
+  return { sealed, document };
+}
+
+const THIS = release('cloud', '5.2.0');
+const OTHER = release('cloud', '5.1.0');
+
+async function wrapOf({ sealed }: typeof THIS, license: string, secret = SECRET): Promise<Wrap> {
+  return wrapContentKey(sealed.key, await entitlementPublicKey(secret), { license, release: sealed.name });
+}
+
+async function open(t: TestContext, object: Buffer, wrap: Wrap, document = THIS.document) {
+  const source: BundleSource = {
+    name: 'source',
+    object: async () => object,
+    wrap: async () => wrap,
+    director: async () => '',
+  };
+  return openRelease(document, ONE, source, filesystemStore(join(await temporary(t), 'objects')));
+}
+
+test('the right manifest opens with the right wrap', async t => {
+  const { manifest } = await open(t, THIS.sealed.bytes, await wrapOf(THIS, 'one'));
+  assert.equal(manifest.version, '5.2.0');
+});
+
+test('the manifest of another release is not the one that was signed', async t => {
+  const wrap = await wrapOf(THIS, 'one');
+  await rejectsWith('object-corrupt', () => open(t, OTHER.sealed.bytes, wrap));
+  // Signed as this release by mistake: it says itself what it is.
+  const mistaken = { ...THIS.document, manifest: OTHER.document.manifest };
+  const wrapOfOther = await wrapOf(OTHER, 'one');
+  const error = await rejectsWith('manifest-corrupt', () => open(t, OTHER.sealed.bytes, wrapOfOther, mistaken));
+  assert.match(error.message, /5\.2\.0 says cloud 5\.1\.0/);
+});
+
+test('a wrap for another license or another release does not open, nor does one that says it is for this', async t => {
+  const forTwo = await wrapOf(THIS, 'two', sha256('secret of two'));
+  const ofOther = await wrapOf(OTHER, 'one');
+  const relabeled = [
+    { ...forTwo, license: 'one' },
+    { ...ofOther, release: THIS.sealed.name },
+  ];
+  for (const wrap of [forTwo, ofOther, ...relabeled]) {
+    await rejectsWith('wrap-unopenable', () => open(t, THIS.sealed.bytes, wrap));
+  }
+});

@@ -3,9 +3,14 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { DEFAULT_LIFE_MS, expiriesOf } from '../../../server/ceremony/expiry.ts';
+import { withSignatures } from '../../../server/ceremony/proposal.ts';
 import { readProposal, writeProposal } from '../../../server/ceremony/proposal-file.ts';
+import { publishProposal } from '../../../server/ceremony/publish-proposal.ts';
+import { readPublishedRoles } from '../../../server/ceremony/published-roles.ts';
 import { renewTargets, rootRenewal } from '../../../server/ceremony/renew.ts';
-import { signProposal } from '../../../server/ceremony/sign.ts';
+import { proposeNext } from '../../../server/ceremony/request.ts';
+import { standingOf } from '../../../server/ceremony/requirements.ts';
+import { mergeProposals, signProposal } from '../../../server/ceremony/sign.ts';
 import { publishReleaseFile } from '../../../server/pipeline/publish.ts';
 import { signersOf } from '../../../server/pipeline/vendor-keys.ts';
 import {
@@ -115,6 +120,44 @@ test('a proposal that was overtaken is refused by the service', async () => {
   await post(first);
   await post(first);
   await rejectsWith('metadata-conflict', () => post(second));
+});
+
+test('only copies of one proposal are merged, and a foreign signature is left out', async () => {
+  const signers = await signersOf(service.keysDirectory, 'root');
+  const proposal = await rootRenewal(service.api, later(), new Date());
+  const { proposal: copy } = await signProposal(proposal, signers);
+  assert.equal(standingOf(mergeProposals(proposal, [copy, proposal])).filter(({ met }) => !met).length, 0);
+  const root = proposal.next.get('root') as Buffer;
+  const junk = new Map(signers.map(({ keyId }) => [keyId, Buffer.alloc(64)]));
+  const spoiled = withSignatures(proposal, 'root', junk);
+  assert.deepEqual(mergeProposals(proposal, [spoiled]).next.get('root'), root);
+  const other = await rootRenewal(service.api, later() + DAY_MS, new Date());
+  await rejectsWith('proposal-mismatch', async () => mergeProposals(proposal, [other]));
+});
+
+test('root and targets that have both expired are renewed together', async () => {
+  const signers = (
+    await Promise.all((['root', 'targets'] as const).map(r => signersOf(service.keysDirectory, r)))
+  ).flat();
+  const nothing = { root: [], targets: [] };
+  const renew = async (expiresMs: number) => {
+    const request = { add: nothing, remove: nothing, thresholds: {}, renew: ['root', 'targets'] as const, expiresMs };
+    const now = new Date().toISOString();
+    const proposal = proposeNext(await readPublishedRoles(service.api), request, undefined, now);
+    await publishProposal(service.api, (await signProposal(proposal, signers)).proposal);
+  };
+  await renew(Date.now() + 3000);
+  const timestampAgain = () => service.api.post('/v1/trust/publications', { metadata: {} });
+  while (
+    await timestampAgain().then(
+      () => true,
+      () => false,
+    )
+  );
+  await rejectsWith('metadata-expired', timestampAgain);
+  await rejectsWith('metadata-expired', () => renewTargets(service.api, signers, later(), new Date()));
+  await renew(later());
+  await timestampAgain();
 });
 
 /** Root 1, and a root 2 that only a stranger has signed. */

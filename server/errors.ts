@@ -67,7 +67,7 @@ export const SERVER_ERRORS = {
   },
   'not-signed': {
     kind: 'interrupted',
-    hint: 'Run it again when you agree with what it changes, or tell its author why not.',
+    hint: 'Run it again when you are ready. Tell the author of a proposal why you do not agree.',
   },
   'proposal-invalid': {
     kind: 'integrity',

@@ -127,6 +127,10 @@ export const SIGNING_ERRORS = {
     kind: 'usage',
     hint: 'Run it in a terminal, or name a file or descriptor with --passphrase-file (in a signer file: passphrase).',
   },
+  'passphrase-refused': {
+    kind: 'usage',
+    hint: 'Use several words that do not belong together, and type the same twice.',
+  },
   'signer-failed': {
     kind: 'input',
     hint: 'Nothing was signed. Check the token or the command, its PIN, and that the public key is the one it signs with.',

@@ -30,8 +30,9 @@ export async function publishProposal(api: ApiClient, proposal: Proposal): Promi
   }
   const base64 = (role: string) => (proposal.next.get(role) as Buffer).toString('base64');
   if (proposal.roots.length === 0) {
-    const issuers = (proposal.objects.get(targetPaths.issuers) as Buffer).toString('base64');
-    await api.post('/v1/trust', { root: base64('root'), targets: base64('targets'), issuers });
+    const object = (path: string) => (proposal.objects.get(path) as Buffer).toString('base64');
+    const [issuers, director] = [targetPaths.issuers, targetPaths.director].map(object);
+    await api.post('/v1/trust', { root: base64('root'), targets: base64('targets'), issuers, director });
   } else {
     const metadata = Object.fromEntries([...proposal.next.keys()].map(role => [role, base64(role)]));
     await api.post('/v1/trust/publications', { metadata });

@@ -73,13 +73,18 @@ export function proposeFirst(request: Request, online: OnlineKeys, createdAt: st
   const offline = (role: OfflineRole) => changedPolicy(role, none, names, request);
   const roles = { ...onlineRoles(online), root: offline('root'), targets: offline('targets') } as Roles;
   const dates = { version: 1, expiresMs: request.expiresMs };
-  const issuers = Buffer.from(online.issuers);
-  const entries = new Map([[targetPaths.issuers, { length: issuers.length, sha256: sha256Hex(issuers) }]]);
+  const objects = new Map([
+    [targetPaths.issuers, Buffer.from(online.issuers)],
+    [targetPaths.director, Buffer.from(online.director)],
+  ]);
+  const entries = new Map(
+    [...objects].map(([path, bytes]) => [path, { length: bytes.length, sha256: sha256Hex(bytes) }]),
+  );
   const next = new Map([
     ['root', unsigned(rootDocument(dates, roles, names))],
     ['targets', unsigned(targetsDocument(dates, entries))],
   ]);
-  return { createdAt, roots: [], published: new Map(), next, objects: new Map([[targetPaths.issuers, issuers]]) };
+  return { createdAt, roots: [], published: new Map(), next, objects };
 }
 
 /** Adds the next targets, with every delegation given to `policy`, and the channels that have to be signed again. */

@@ -18,7 +18,7 @@ export async function readSecret(reference: string, directory: string): Promise<
   throw signingError('passphrase-missing', `There is no secret at ${reference}.`);
 }
 
-/** The first line of a file or a descriptor such as `/dev/fd/3`; undefined when it cannot be read. */
+/** The first line of a file or a descriptor such as `/dev/stdin`; undefined when it cannot be read. */
 export async function firstLine(path: string): Promise<string | undefined> {
   const text = await readFile(path, 'utf8').catch(() => undefined);
   return text?.split(/\r?\n/, 1)[0];

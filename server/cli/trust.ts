@@ -32,6 +32,7 @@ export function trustCommand(terminal: () => Terminal): Command {
     .option('--root-threshold <n>', 'how many of them have to sign', count, 1)
     .option('--targets-keys <n>', 'keys of the release-signing role', count, 1)
     .option('--targets-threshold <n>', 'how many of them have to sign', count, 1)
+    .addHelpText('after', INIT_EXAMPLE)
     .action(async (flags: InitFlags) => {
       requireReachable('root', flags.rootThreshold, flags.rootKeys);
       requireReachable('targets', flags.targetsThreshold, flags.targetsKeys);
@@ -49,6 +50,10 @@ export function trustCommand(terminal: () => Terminal): Command {
   for (const make of CEREMONY) command.addCommand(make(terminal));
   return command;
 }
+
+const INIT_EXAMPLE = `
+Example, for a start; docs/root-ceremony.md is for keys that people keep on machines of their own:
+  rollover trust init --keys /media/keys`;
 
 function requireReachable(role: string, threshold: number, keys: number): void {
   if (threshold > keys)

@@ -3,6 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import {
+  canonicalJson,
   type MetadataFile,
   type MetadataSource,
   parseMetadata,
@@ -73,7 +74,7 @@ async function storeTargets(context: Context, targets: Publication['targets']): 
   await context.blobs.flush();
 }
 
-/** Signs a fresh timestamp over the current snapshot, which is renewed with it. Run by a job, and safe to repeat. */
+/** Signs a fresh timestamp, and a fresh snapshot when it is time. Run by a job, and safe to repeat. */
 export async function renewOnlineRoles(context: Context): Promise<void> {
   if (await publishedMetadata(context.db, 'root')) {
     await publish(context, { metadata: new Map(), targets: new Map() });
@@ -98,15 +99,42 @@ async function insertNext(db: Database, role: string, bytes: Uint8Array, at: Dat
 async function signOnlineRoles(db: Database, signers: OnlineSigners, now: Date): Promise<void> {
   const roles = await currentRoles(db);
   if (!roles.has('targets')) throw serverError('trust-missing', 'This service has no root of trust yet.');
-  const snapshotVersion = (await currentVersion(db, 'snapshot')) + 1;
-  const snapshotDates = { version: snapshotVersion, expiresMs: now.getTime() + SNAPSHOT_LIFE_MS };
-  const snapshot = await signMetadata(snapshotDocument(snapshotDates, roles), [signers.snapshot]);
-  await insert(db, 'snapshot', snapshotVersion, snapshot, now);
-
+  const snapshot = (await snapshotInForce(db, roles, signers, now)) ?? (await signSnapshot(db, roles, signers, now));
   const timestampVersion = (await currentVersion(db, 'timestamp')) + 1;
   const timestampDates = { version: timestampVersion, expiresMs: now.getTime() + TIMESTAMP_LIFE_MS };
-  const document = timestampDocument(timestampDates, { version: snapshotVersion, bytes: snapshot });
+  const document = timestampDocument(timestampDates, snapshot);
   await insert(db, 'timestamp', timestampVersion, await signMetadata(document, [signers.timestamp]), now);
+}
+
+async function signSnapshot(
+  db: Database,
+  roles: ReadonlyMap<string, MetadataFile>,
+  signers: OnlineSigners,
+  now: Date,
+): Promise<MetadataFile> {
+  const version = (await currentVersion(db, 'snapshot')) + 1;
+  const dates = { version, expiresMs: now.getTime() + SNAPSHOT_LIFE_MS };
+  const bytes = await signMetadata(snapshotDocument(dates, roles), [signers.snapshot]);
+  await insert(db, 'snapshot', version, bytes, now);
+  return { version, bytes };
+}
+
+/**
+ * The newest snapshot, while it says what a new one would say, was signed by the key in use, and has half of its life left:
+ * sites have it already, and need not fetch it again each time the timestamp is renewed.
+ */
+async function snapshotInForce(
+  db: Database,
+  roles: ReadonlyMap<string, MetadataFile>,
+  signers: OnlineSigners,
+  now: Date,
+): Promise<MetadataFile | undefined> {
+  const bytes = await publishedMetadata(db, 'snapshot');
+  if (!bytes) return undefined;
+  const { content, signed, signatures } = parseMetadata('snapshot', bytes);
+  const isSame = canonicalJson(snapshotDocument(content, roles)).equals(signed);
+  const hasTime = content.expiresMs - now.getTime() > SNAPSHOT_LIFE_MS / 2;
+  return isSame && hasTime && signatures.has(signers.snapshot.keyId) ? { version: content.version, bytes } : undefined;
 }
 
 /** Runs the sites' workflow over what is about to be committed, from the first root on. */

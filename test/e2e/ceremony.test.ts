@@ -90,6 +90,10 @@ test('who has signed is seen, and signing twice changes nothing', async () => {
   const stranger = await product.run(['trust', 'sign', 'unused', ...keyOf('release-1')]);
   assert.equal(stranger.code, EXIT_CODES.input);
   assert.match(stranger.stderr, /waits for no signature of this key/);
+  const pinned = ['--root-fingerprint', '0'.repeat(64)];
+  const elsewhere = await product.run(['trust', 'sign', 'unused', ...keyOf('bob'), ...pinned]);
+  assert.equal(elsewhere.code, EXIT_CODES.integrity);
+  assert.match(elsewhere.stderr, /not for the one you named/);
 });
 
 test('the release pipeline signs with sealed files that signers.yaml names', async () => {

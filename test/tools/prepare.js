@@ -18,6 +18,8 @@ const DEBIAN_PACKAGES = [
   { name: 'radosgw', command: '/usr/bin/radosgw', tests: 'the S3 store against a real service' },
   { name: 'attr', command: '/usr/bin/setfattr', tests: 'extended attributes' },
   { name: 'openssl', command: '/usr/bin/openssl', tests: 'impostors with certificates' },
+  { name: 'opensc', command: '/usr/bin/pkcs11-tool', tests: 'signing keys on a token' },
+  { name: 'softhsm2', command: '/usr/bin/softhsm2-util', tests: 'signing keys on a token' },
   { name: 'fonts-dejavu-core', command: '/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf', tests: 'its pictures' },
 ];
 

@@ -7,7 +7,7 @@ import { serverError } from '../../errors.ts';
 const LEAST_LENGTH = 12;
 const [CTRL_C, CTRL_D, BACKSPACE, DELETE] = ['\u0003', '\u0004', '\b', '\u007f'];
 
-/** The passphrase of a key: from `file` (or a descriptor such as /dev/fd/3) when it is named, else from the terminal. */
+/** The passphrase of a key: from `file` (or a descriptor such as /dev/stdin) when it is named, else from the terminal. */
 export async function askPassphrase(question: string, file: string | undefined): Promise<string> {
   if (file === undefined) return askHidden(question);
   const passphrase = await firstLine(file);
@@ -19,12 +19,10 @@ export async function askPassphrase(question: string, file: string | undefined):
 export async function askNewPassphrase(file: string | undefined): Promise<string> {
   const passphrase = await askPassphrase('New passphrase: ', file);
   if (passphrase.length < LEAST_LENGTH) {
-    throw signingError('passphrase-missing', `A passphrase has at least ${LEAST_LENGTH} characters.`, {
-      hint: 'Use several words that do not belong together.',
-    });
+    throw signingError('passphrase-refused', `A passphrase has at least ${LEAST_LENGTH} characters.`);
   }
   if (file === undefined && (await askHidden('The same again: ')) !== passphrase) {
-    throw signingError('passphrase-missing', 'The two passphrases differ.', { hint: 'Run it again.' });
+    throw signingError('passphrase-refused', 'The two passphrases differ.');
   }
   return passphrase;
 }
@@ -43,8 +41,9 @@ async function askHidden(question: string): Promise<string> {
 /** Reads a line in raw mode, so that the terminal shows only what we write. */
 function ask(question: string, isShown: boolean): Promise<string> {
   const { stdin, stderr } = process;
-  stderr.write(question);
+  // First, so that nothing typed early is shown.
   stdin.setRawMode(true);
+  stderr.write(question);
   return new Promise((resolve, reject) => {
     let typed = '';
     const end = () => {

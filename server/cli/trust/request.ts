@@ -7,7 +7,7 @@ import type { Proposal } from '../../ceremony/proposal.ts';
 import { writeProposal } from '../../ceremony/proposal-file.ts';
 import { readPublishedRoles } from '../../ceremony/published-roles.ts';
 import { proposeFirst, proposeNext, type Request } from '../../ceremony/request.ts';
-import { readCard } from '../../ceremony/signer-card.ts';
+import { readCard, type SignerCard } from '../../ceremony/signer-card.ts';
 import { serverError } from '../../errors.ts';
 import type { ApiClient } from '../../pipeline/api-client.ts';
 import type { OfflineRole } from '../../pipeline/vendor-keys.ts';
@@ -18,14 +18,14 @@ import { proposalText, proposalView } from './proposal-view.ts';
 
 interface RequestFlags extends ServiceOptions {
   readonly out: string;
-  readonly addRootSigner: readonly string[];
-  readonly addTargetsSigner: readonly string[];
-  readonly removeRootSigner: readonly string[];
-  readonly removeTargetsSigner: readonly string[];
+  readonly addRootSigner?: readonly string[];
+  readonly addTargetsSigner?: readonly string[];
+  readonly removeRootSigner?: readonly string[];
+  readonly removeTargetsSigner?: readonly string[];
   readonly rootThreshold?: number;
   readonly targetsThreshold?: number;
   readonly rotateOnlineKeys?: boolean;
-  readonly renew: readonly OfflineRole[];
+  readonly renew?: readonly OfflineRole[];
   readonly expires?: number;
 }
 
@@ -33,14 +33,14 @@ export function requestCommand(terminal: () => Terminal): Command {
   return withService(new Command('request'))
     .description('write a proposal: what is to change, for others to sign')
     .requiredOption('--out <file>', 'where to write the proposal')
-    .option('--add-root-signer <card...>', 'cards of new root signers (`trust key show`)', [])
-    .option('--remove-root-signer <name...>', 'names of root signers to take out', [])
+    .option('--add-root-signer <card...>', 'cards of new root signers (`trust key show`)')
+    .option('--remove-root-signer <name...>', 'names of root signers to take out')
     .option('--root-threshold <n>', 'how many root signers have to sign', count)
-    .option('--add-targets-signer <card...>', 'cards of new release signers', [])
-    .option('--remove-targets-signer <name...>', 'names of release signers to take out', [])
+    .option('--add-targets-signer <card...>', 'cards of new release signers')
+    .option('--remove-targets-signer <name...>', 'names of release signers to take out')
     .option('--targets-threshold <n>', 'how many release signers have to sign', count)
     .option('--rotate-online-keys', 'give the service new keys for snapshot and timestamp')
-    .addOption(new Option('--renew <role...>', 'only a later expiry').choices(['root', 'targets']).default([]))
+    .addOption(new Option('--renew <role...>', 'only a later expiry').choices(['root', 'targets']))
     .option('--expires <date>', 'last day of what is proposed, as 2027-12-31 (default: in a year)', futureDate)
     .addHelpText('after', EXAMPLE)
     .action(async (flags: RequestFlags) => {
@@ -73,14 +73,18 @@ async function requestOf(flags: RequestFlags, now: Date): Promise<Request> {
   const { rootThreshold: root, targetsThreshold: targets } = flags;
   return {
     add: {
-      root: await Promise.all(flags.addRootSigner.map(readCard)),
-      targets: await Promise.all(flags.addTargetsSigner.map(readCard)),
+      root: await readCards(flags.addRootSigner),
+      targets: await readCards(flags.addTargetsSigner),
     },
-    remove: { root: flags.removeRootSigner, targets: flags.removeTargetsSigner },
+    remove: { root: flags.removeRootSigner ?? [], targets: flags.removeTargetsSigner ?? [] },
     thresholds: { ...(root === undefined ? {} : { root }), ...(targets === undefined ? {} : { targets }) },
-    renew: flags.renew,
+    renew: flags.renew ?? [],
     expiresMs: flags.expires ?? now.getTime() + DEFAULT_LIFE_MS,
   };
+}
+
+function readCards(paths: readonly string[] = []): Promise<readonly SignerCard[]> {
+  return Promise.all(paths.map(readCard));
 }
 
 const EXAMPLE = `

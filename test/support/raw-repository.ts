@@ -66,6 +66,17 @@ export class RawRepository {
     return this.files.get('metadata/1.root.json') as Uint8Array;
   }
 
+  /** Another repository that goes on from here. */
+  copy(): RawRepository {
+    const copy = new RawRepository(this.trusted.root.keys[0] as Signer, this.#nowMs);
+    for (const [path, bytes] of this.files) copy.files.set(path, bytes);
+    for (const [name, role] of this.roles) copy.roles.set(name, { ...role, targets: new Map(role.targets) });
+    for (const [name, meta] of this.listed) copy.listed.set(name, meta);
+    Object.assign(copy.trusted, this.trusted);
+    const { snapshotMeta, consistent, algorithms } = this;
+    return Object.assign(copy, { snapshotMeta, consistent, algorithms });
+  }
+
   role(name: string): RawRole {
     const role = this.roles.get(name);
     if (!role) throw new Error(`no role ${name}`);

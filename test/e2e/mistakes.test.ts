@@ -180,10 +180,13 @@ test('a stick that is none, or for another site', async () => {
   await fails('media', /holds something else: cat\.jpg/, ['media', 'export', at('photos'), '--license', mine.id]);
   await fails('storage', /\/proc\/nothing/, ['media', 'export', '/proc/nothing/here', '--license', mine.id]);
 
-  // A stick for somebody else with its label changed: the label is not what opens it.
+  // A stick for somebody else with its label changed, and with what the service says too: neither is what opens it.
   await cp(at('stick'), at('relabeled'), { recursive: true });
   await product.json(['media', 'export', at('relabeled-right'), '--license', mine.id]);
-  await cp(join(at('relabeled-right'), 'rollover-media.json'), join(at('relabeled'), 'rollover-media.json'));
+  const take = (name: string) => cp(join(at('relabeled-right'), name), join(at('relabeled'), name));
+  await take('rollover-media.json');
+  await fails('integrity', /another license or another site/, importing(at('relabeled')));
+  await take('director.jws');
   await fails('license', /does not open for license/, importing(at('relabeled')));
   await rm(join(at('relabeled'), 'wraps'), { recursive: true });
   await fails('media', /lacks the key/, importing(at('relabeled')));

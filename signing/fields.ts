@@ -8,6 +8,13 @@ export function object(value: unknown, name: string): Fields {
   return value as Fields;
 }
 
+/** A Map, so that `__proto__` is a name like any other. */
+export function entries<T>(record: Fields, read: (value: unknown, name: string) => T): ReadonlyMap<string, T> {
+  const map = new Map<string, T>();
+  for (const name of Object.keys(record)) map.set(name, read(record[name], name));
+  return map;
+}
+
 export function list(value: unknown, name: string, most: number): readonly unknown[] {
   if (!Array.isArray(value)) throw new TypeError(`${name} is no list`);
   if (value.length > most) throw new TypeError(`${name} has more than ${most} entries`);

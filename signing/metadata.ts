@@ -4,7 +4,7 @@ import { type Delegations, delegations } from './delegations.ts';
 import { type Digests, digests, isProvable } from './digests.ts';
 import { canonicalJson } from './encoding.ts';
 import { signingError } from './errors.ts';
-import { date, type Fields, flag, list, object, positive, size, text } from './fields.ts';
+import { date, entries, type Fields, flag, list, object, positive, size, text } from './fields.ts';
 import type { PublicKey } from './keys.ts';
 import { LIMITS } from './limits.ts';
 import type { MetadataFormat } from './policy.ts';
@@ -105,17 +105,12 @@ const CONTENT: { readonly [K in Metadata['type']]: (signed: Fields, format: Meta
     return { type: 'timestamp', ...common(signed), snapshot };
   },
   snapshot: (signed, format) => {
-    const meta = Object.entries(object(signed['meta'], 'meta'));
-    return { type: 'snapshot', ...common(signed), meta: new Map(meta.map(([k, v]) => [k, fileMeta(v, k, format)])) };
+    const meta = entries(object(signed['meta'], 'meta'), (value, name) => fileMeta(value, name, format));
+    return { type: 'snapshot', ...common(signed), meta };
   },
   targets: (signed, format) => {
-    const targets = Object.entries(object(signed['targets'], 'targets'));
-    return {
-      type: 'targets',
-      ...common(signed),
-      targets: new Map(targets.map(([k, v]) => [k, targetMeta(v, k, format)])),
-      ...delegations(signed['delegations'], format),
-    };
+    const targets = entries(object(signed['targets'], 'targets'), (value, name) => targetMeta(value, name, format));
+    return { type: 'targets', ...common(signed), targets, ...delegations(signed['delegations'], format) };
   },
 };
 

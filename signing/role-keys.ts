@@ -1,5 +1,5 @@
 // The keys that a document lists, and the roles that need signatures of some of them (TUF 1.0.31, sections 4.2 and 4.3).
-import { type Fields, list, object, positive, text } from './fields.ts';
+import { entries, type Fields, list, object, positive, text } from './fields.ts';
 import type { PublicKey } from './keys.ts';
 import { LIMITS } from './limits.ts';
 
@@ -11,9 +11,9 @@ export interface RoleKeys {
 
 /** A table of keys by id. @throws TypeError */
 export function keyTable(value: unknown): ReadonlyMap<string, PublicKey> {
-  const entries = Object.entries(object(value, 'keys'));
-  if (entries.length > LIMITS.keys) throw new TypeError(`more than ${LIMITS.keys} keys`);
-  return new Map(entries.map(([id, raw]) => [id, publicKey(object(raw, `key ${id}`))]));
+  const table = object(value, 'keys');
+  if (Object.keys(table).length > LIMITS.keys) throw new TypeError(`more than ${LIMITS.keys} keys`);
+  return entries(table, (raw, id) => publicKey(object(raw, `key ${id}`)));
 }
 
 /** @throws TypeError, also for a key id that is listed twice: it could be counted twice */

@@ -142,6 +142,32 @@ test('a role is trusted on the word of the delegator it is reached through, each
   await view.target('a/x');
 });
 
+test('a terminating delegation ends the search, also for roles that were next further up', async () => {
+  for (const terminating of [false, true]) {
+    const repository = await rawRepository();
+    repository.role('targets').delegations = [
+      { name: 'a', keys: [key], paths: ['*'] },
+      { name: 'b', keys: [key], paths: ['*'] },
+    ];
+    repository.addRole('a', [key]).delegations = [{ name: 'c', keys: [key], paths: ['*'], terminating }];
+    repository.addRole('b', [key]).targets.set('file', Buffer.from('of b'));
+    repository.addRole('c', [key]);
+    await repository.publish('a', 'b', 'c', 'targets', 'snapshot', 'timestamp');
+    if (terminating) await rejectsWith('target-unknown', () => read(repository, 'file'));
+    else assert.equal(await read(repository, 'file'), 'of b');
+  }
+});
+
+test('a target of the right digest and another length than was signed is refused', async () => {
+  const repository = await rawRepository();
+  const bytes = Buffer.from('content');
+  const hashes = { sha256: sha256(bytes).toString('hex') };
+  repository.role('targets').fields = { targets: { x: { length: bytes.length + 1, hashes } } };
+  await repository.publish('targets', 'snapshot', 'timestamp');
+  repository.files.set(`targets/${hashes.sha256}.x`, bytes);
+  await rejectsWith('target-digest', () => read(repository, 'x'));
+});
+
 test('every kind of key signs, and one key in two spellings is one key', async () => {
   const ec = generateKeyPairSync('ec', { namedCurve: 'prime256v1' }).privateKey;
   const signers = [

@@ -105,7 +105,7 @@ class Occurrences {
   #write(file: number, pathOf: (file: Placed<FileEntry>) => Buffer, owners: boolean): Omit<FileWrite, 'pieces'> {
     const placed = this.#files[file] as Placed<FileEntry>;
     const { size, sparse, mode, mtime, uid, gid } = placed.entry;
-    const path = pathOf(placed);
+    const path = new Uint8Array(pathOf(placed)); // bytes of its own: a view would be sent with all that it is a view of
     if (!this.isWhole(placed.entry)) return { path, size, sparse };
     return { path, size, sparse, finish: { mode, mtime, ...(owners ? { owner: [uid, gid] as const } : {}) } };
   }

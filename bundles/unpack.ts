@@ -115,7 +115,7 @@ async function writeSegments(
       const writes = plan.writesOf(segment, file => tree.pathOf(file), input.owners);
       if (writes.length > 0) {
         const sealed = ownBytes(await input.segments.read(name));
-        await pool.run({ kind: 'write', name, key, plainSize, sealed, writes });
+        await pool.run({ kind: 'write', name, key: ownBytes(key), plainSize, sealed, writes });
       }
       progress.done(segment);
       for (const { pieces } of writes) for (let i = 2; i < pieces.length; i += 3) plainBytes += pieces[i] as number;
@@ -125,7 +125,10 @@ async function writeSegments(
   await underWay.drain();
 }
 
-/** Bytes that can be moved to a worker: all of a buffer, and no other's. */
+/**
+ * Bytes that can go to a worker: all of a buffer, and no other's. A view would take along all that it is a view of, such as the
+ * whole manifest.
+ */
 function ownBytes(bytes: Buffer): Uint8Array<ArrayBuffer> {
   const { buffer, byteLength } = bytes;
   return buffer instanceof ArrayBuffer && buffer.byteLength === byteLength

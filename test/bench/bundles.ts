@@ -40,7 +40,7 @@ for (let run = 1; run <= Number(values.runs); run++) {
   mkdirSync(work);
   warm();
   // Another one begins each time; and nothing is removed before the end: ext4 is many times slower where files have just been.
-  for (const make of [...TOOLS.slice(run % TOOLS.length), ...TOOLS.slice(0, run % TOOLS.length)]) {
+  for (const make of [...TOOLS.slice((run - 1) % TOOLS.length), ...TOOLS.slice(0, (run - 1) % TOOLS.length)]) {
     const tool = make(join(work, make.name));
     say(`run ${run}: ${tool.name}`);
     samples.set(tool.name, [...(samples.get(tool.name) ?? []), sample(tool, join(work, `opened-${make.name}`))]);

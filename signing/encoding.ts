@@ -1,6 +1,7 @@
 // Bytes and text: the encodings and digests that every room shares. No policy here.
 import { hash } from 'node:crypto';
-import { canonicalize } from '@tufjs/canonical-json';
+
+export { canonicalJson } from './canonical-json.ts';
 
 export type JsonValue = string | number | boolean | null | readonly JsonValue[] | { readonly [key: string]: JsonValue };
 
@@ -12,11 +13,6 @@ export function sha256Hex(data: Uint8Array | string): string {
 /** SHA-256 of `data` as 32 bytes. */
 export function sha256(data: Uint8Array | string): Buffer {
   return hash('sha256', data, 'buffer');
-}
-
-/** OLPC canonical JSON, the form that TUF signs (TUF 1.0.31, section 4.2.1). Not RFC 8785. */
-export function canonicalJson(value: unknown): Buffer {
-  return Buffer.from(canonicalize(value), 'utf8');
 }
 
 /** Bytes to unpadded base64url. */

@@ -136,7 +136,7 @@ function rows(): Row[] {
     refresh(10_000, 0.15),
     refresh(100_000, 1.5),
     { name: 'verify Ed25519 and ML-DSA-65: CPU', figure: hybridMilliseconds(), goal: 1, unit: 'ms' },
-    { name: 'wrap a content key: CPU', figure: wraps.wrap / 1000, goal: 1, unit: 'ms' },
+    { name: 'wrap a content key: CPU', figure: wraps.wrap / 1000, goal: 2, unit: 'ms' },
   ];
 }
 

@@ -28,14 +28,30 @@ export function keyIdOf(key: PublicKey): string {
   return sha256Hex(canonicalJson(key));
 }
 
-/**
- * What a key is, under whatever id, scheme and spelling it is listed: a threshold counts it once. Undefined for a key that
- * cannot be read.
- */
-export function identityOf(key: PublicKey): string | undefined {
-  const imported = importedKey(key);
-  // A JWK, because an SPKI keeps the form (compressed or not) in which a point was written.
-  return imported && sha256Hex(canonicalJson(imported.key.export({ format: 'jwk' })));
+/** A public key that has been read, to be asked more than one thing. */
+export interface Verifier {
+  /** What the key is, under whatever id, scheme and spelling it is listed: a threshold counts it once. */
+  readonly identity: string;
+  /** True when `signature` is the key's over `bytes`; never an exception. */
+  verifies(bytes: Uint8Array, signature: Uint8Array): boolean;
+}
+
+/** Undefined for an unknown scheme and for a key that cannot be read. */
+export function verifierOf(listed: PublicKey): Verifier | undefined {
+  const imported = importedKey(listed);
+  if (!imported) return undefined;
+  const { algorithm, key } = imported;
+  return {
+    // A JWK, because an SPKI keeps the form (compressed or not) in which a point was written.
+    identity: sha256Hex(canonicalJson(key.export({ format: 'jwk' }))),
+    verifies(bytes, signature) {
+      try {
+        return algorithm.verify(key, bytes, signature);
+      } catch {
+        return false;
+      }
+    },
+  };
 }
 
 /** What a token has to sign with the plain algorithm of `key`, so that it is a signature over `bytes`. */
@@ -50,12 +66,7 @@ export function classOf(key: PublicKey): AlgorithmClass | undefined {
 
 /** True when `signature` is `key`'s over `bytes`. Unknown schemes and malformed keys are false, never an exception. */
 export function verifySignature(key: PublicKey, bytes: Uint8Array, signature: Uint8Array): boolean {
-  const imported = importedKey(key);
-  try {
-    return imported?.algorithm.verify(imported.key, bytes, signature) ?? false;
-  } catch {
-    return false;
-  }
+  return verifierOf(key)?.verifies(bytes, signature) ?? false;
 }
 
 /** The TUF form of a key. Private or public halves both do. @throws TypeError for a kind of key that no scheme is for */

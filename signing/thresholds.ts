@@ -3,7 +3,7 @@
 import type { AlgorithmClass } from './algorithms.ts';
 import { counted } from './encoding.ts';
 import { signingError } from './errors.ts';
-import { classOf, identityOf, keyIdOf, type PublicKey, verifySignature } from './keys.ts';
+import { classOf, keyIdOf, type PublicKey, verifierOf } from './keys.ts';
 import type { SignedMetadata } from './metadata.ts';
 import type { TrustPolicy } from './policy.ts';
 import type { RoleKeys } from './role-keys.ts';
@@ -35,9 +35,9 @@ export function requireThreshold(
     if (policy.keyIds === 'recomputed' && keyIdOf(key) !== keyId) continue;
     const signature = file.signatures.get(keyId);
     if (!signature || valid.size >= role.threshold) continue;
-    const identity = identityOf(key);
-    if (identity === undefined || valid.has(identity)) continue;
-    if (verifySignature(key, file.signed, signature)) valid.add(identity);
+    const verifier = verifierOf(key);
+    if (!verifier || valid.has(verifier.identity)) continue;
+    if (verifier.verifies(file.signed, signature)) valid.add(verifier.identity);
   }
   const isOnline = name === 'timestamp' || name === 'snapshot';
   if (policy.hybrid === 'required' && !isOnline && signed.size < HYBRID_CLASSES) {

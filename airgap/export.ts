@@ -4,22 +4,21 @@ import { readdir, rm } from 'node:fs/promises';
 import {
   Bounded,
   type BundleSource,
-  channelDocumentSchema,
   filesystemStore,
-  parseDocument,
+  offeredDocument,
+  offeredReleases,
   type ReleaseDocument,
-  releaseDocumentSchema,
   targetPaths,
 } from '../bundles/index.ts';
 import {
   ensureDirectory,
+  forgetful,
   hasCode,
   isSha256Hex,
   type MetadataSource,
   type Repository,
   reasonOf,
   refresh,
-  type TrustStore,
   writeFileAtomic,
 } from '../signing/index.ts';
 import { airgapError } from './errors.ts';
@@ -90,6 +89,7 @@ interface Collected {
 
 async function collect({ directory, product, channel, license, source, firstRoot, now }: ExportOptions) {
   const files = new Map<string, Uint8Array | string>([[mediaPaths.metadata(directory, '1.root.json'), firstRoot]]);
+  // From root 1 each time, so that the medium has the whole chain.
   const repository = await refresh(recording(source, directory, files), forgetful, firstRoot, now.getTime());
   await repository.target(targetPaths.issuers);
   await repository.target(targetPaths.director);
@@ -130,12 +130,9 @@ async function write(options: ExportOptions, { files, release, validUntil }: Col
 
 /** Reading the release makes the medium carry what proves it. */
 async function newestRelease(repository: Repository, product: string, channel: string): Promise<ReleaseDocument> {
-  const head = await repository.target(targetPaths.channel(product, channel));
-  const { releases } = parseDocument(channelDocumentSchema, head.bytes, 'channel document');
-  const newest = releases.toSorted((a, b) => a.counter - b.counter).at(-1);
-  if (!newest) throw airgapError('media-foreign', `The channel ${channel} of ${product} offers nothing yet.`);
-  const signed = await repository.target(targetPaths.release(product, channel, newest.version));
-  return parseDocument(releaseDocumentSchema, signed.bytes, 'release document');
+  const newest = (await offeredReleases(repository, product, channel)).at(-1);
+  if (newest) return offeredDocument(repository, product, channel, newest);
+  throw airgapError('media-foreign', `The channel ${channel} of ${product} offers nothing yet.`);
 }
 
 /** What is there already is read, not believed: a stick that was damaged is repaired by exporting to it again. */
@@ -179,6 +176,3 @@ function recording(source: MetadataSource, directory: string, files: Map<string,
     },
   };
 }
-
-/** An export starts from root 1 each time, so that the medium has the whole chain. */
-const forgetful: TrustStore = { load: async () => undefined, save: async () => undefined };

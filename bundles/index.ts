@@ -6,6 +6,7 @@ export * from './errors.ts';
 export * from './feed.ts';
 export type { ObjectSource, Pace } from './fetch-object.ts';
 export { decodeManifest, type Entry, type Manifest, type Segment } from './manifest.ts';
+export * from './offered.ts';
 export * from './open.ts';
 export * from './pack.ts';
 export type { PackBase } from './pack-base.ts';

@@ -19,7 +19,7 @@ export interface BundleSource extends ObjectSource {
   /** The content key of a release, wrapped for this site's license. @throws `object-missing` */
   wrap(license: string, manifestDigest: string): Promise<Wrap>;
   /** What the service says that this site may install: a compact JWS. A medium has one for all sites of its license. */
-  director(site?: string): Promise<string>;
+  director(): Promise<string>;
 }
 
 export interface SyncProgress {

@@ -1,6 +1,5 @@
 // Unpacks a release into a folder: verified bytes only, through a staging folder and one rename. Segments are opened by all
 // cores; what was written before an interruption is not written again.
-import { execFile } from 'node:child_process';
 import {
   chmodSync,
   closeSync,
@@ -18,9 +17,9 @@ import {
 import { mkdir, rename, rm, stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
-import { promisify } from 'node:util';
 import { RolloverError, signingError, syncDirectory } from '../signing/index.ts';
 import { Bounded } from './bounded.ts';
+import { flushFileSystem } from './flush.ts';
 import type { DirectoryEntry, Entry, FileEntry, LinkEntry, Manifest } from './manifest.ts';
 import type { BlobStore } from './store/store.ts';
 import { type Placed, type UnpackPlan, unpackPlan } from './unpack-plan.ts';
@@ -71,7 +70,7 @@ export async function unpackRelease(input: UnpackInput): Promise<void> {
       await pool.close();
     }
     tree.finish(manifest);
-    await promisify(execFile)('sync', ['--file-system', staging]); // one flush; a flush per file is many times slower
+    await flushFileSystem(staging);
     await rename(staging, directory);
     await syncDirectory(dirname(directory));
   } catch (error) {

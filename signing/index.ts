@@ -12,6 +12,7 @@ export * from './io/key-files.ts';
 export * from './io/lock.ts';
 export * from './io/pkcs11-signer.ts';
 export * from './io/reference-time.ts';
+export * from './io/state-file.ts';
 export * from './io/system-error.ts';
 export * from './io/trust-store.ts';
 export * from './key-envelope.ts';
@@ -25,7 +26,7 @@ export * from './repository.ts';
 export type { Repository } from './repository-view.ts';
 export type { RoleKeys } from './role-keys.ts';
 export * from './sealed-secret.ts';
-export type { MetadataSource, TrustStore } from './source.ts';
+export { forgetful, type MetadataSource, type TrustStore } from './source.ts';
 export * from './strict-json.ts';
 export {
   requireTarget,

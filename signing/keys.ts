@@ -43,7 +43,9 @@ export function verifierOf(listed: PublicKey): Verifier | undefined {
   const { algorithm, key } = imported;
   return {
     // A JWK, because an SPKI keeps the form (compressed or not) in which a point was written.
-    identity: sha256Hex(canonicalJson(key.export({ format: 'jwk' }))),
+    get identity() {
+      return sha256Hex(canonicalJson(key.export({ format: 'jwk' })));
+    },
     verifies(bytes, signature) {
       try {
         return algorithm.verify(key, bytes, signature);

@@ -19,6 +19,9 @@ export interface TrustStore {
   save(state: TrustedState): Promise<void>;
 }
 
+/** Keeps nothing: each visit starts from the first root, as a new site's does. */
+export const forgetful: TrustStore = { load: async () => undefined, save: async () => undefined };
+
 /** Stores what changed, before anything is built on it. */
 export async function keep(store: TrustStore, before: TrustedState, after: TrustedState): Promise<TrustedState> {
   if (after !== before) await store.save(after);

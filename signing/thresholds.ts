@@ -36,8 +36,9 @@ export function requireThreshold(
     const signature = file.signatures.get(keyId);
     if (!signature || valid.size >= role.threshold) continue;
     const verifier = verifierOf(key);
-    if (!verifier || valid.has(verifier.identity)) continue;
-    if (verifier.verifies(file.signed, signature)) valid.add(verifier.identity);
+    const identity = verifier?.identity;
+    if (!verifier || identity === undefined || valid.has(identity)) continue;
+    if (verifier.verifies(file.signed, signature)) valid.add(identity);
   }
   const isOnline = name === 'timestamp' || name === 'snapshot';
   if (policy.hybrid === 'required' && !isOnline && signed.size < HYBRID_CLASSES) {

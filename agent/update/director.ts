@@ -7,9 +7,8 @@ import {
   type Followed,
   type Install,
   type Repository,
-  readFileIfAny,
+  readStateFile,
   requireDirection,
-  signingError,
   verifyDirector,
   writeFileAtomic,
 } from '../../signing/index.ts';
@@ -30,9 +29,9 @@ export async function followDirector(
   nowMs: number,
 ): Promise<Director> {
   const path = join(directory, 'trust', 'director.json');
-  const followed = parseFollowed(await readFileIfAny(path), path);
+  const followed = await readStateFile(path, followedSchema);
   const keys = await repository.target(targetPaths.director);
-  const direction = await verifyDirector(await source.director(site.site), keys.bytes);
+  const direction = await verifyDirector(await source.director(), keys.bytes);
   const wanted = { license: site.licenseId, site: site.site, product: site.product };
   requireDirection(direction, wanted, followed, nowMs);
   const { keyId, director } = direction;
@@ -54,13 +53,4 @@ export function agrees(install: Install, release: ReleaseDocument, channel: stri
     install.hardware === image?.hardware &&
     (image === undefined || image.hardware === hardware)
   );
-}
-
-function parseFollowed(bytes: Buffer | undefined, path: string): Followed | undefined {
-  if (!bytes) return undefined;
-  try {
-    return followedSchema.parse(JSON.parse(bytes.toString('utf8')));
-  } catch (cause) {
-    throw signingError('trust-state-damaged', `${path} is damaged.`, { cause });
-  }
 }

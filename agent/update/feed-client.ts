@@ -16,6 +16,7 @@ import {
 } from '../../bundles/index.ts';
 import { type MetadataSource, pskOf, reasonOf, type Wrap, wrapSchema } from '../../signing/index.ts';
 import { agentError } from '../errors.ts';
+import { collectAtMost } from './collect.ts';
 import { entitlementSecret, type Site } from './site.ts';
 
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -152,20 +153,14 @@ async function request({ agent, site, path, maxBytes, body, signal }: Ask): Prom
 
 async function collect(response: http.IncomingMessage, maxBytes: number, where: string, path: string): Promise<Buffer> {
   const most = response.statusCode === 200 ? maxBytes : Math.max(maxBytes, JSON_BYTES);
-  const parts: Buffer[] = [];
-  let length = 0;
+  const tooLarge = () =>
+    agentError('feed-too-large', `The service ${where} sends more than ${most} bytes for ${path}.`);
   try {
-    for await (const part of response) {
-      length += part.length;
-      if (length > most)
-        throw agentError('feed-too-large', `The service ${where} sends more than ${most} bytes for ${path}.`);
-      parts.push(part);
-    }
+    return await collectAtMost(response, most, tooLarge);
   } catch (error) {
     response.destroy();
     throw error instanceof Error && 'kind' in error ? error : transportError(where, error as Error);
   }
-  return Buffer.concat(parts, length);
 }
 
 /** A handshake that fails says that the key is not accepted; everything else is the network's fault. */

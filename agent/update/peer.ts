@@ -1,8 +1,10 @@
 // Another agent nearby as a source of sealed objects. It is believed as much as any other source: every object is verified
 // by its name.
+import { Readable } from 'node:stream';
 import { bundleError, feedPaths, type ObjectSource } from '../../bundles/index.ts';
 import { RolloverError } from '../../signing/index.ts';
 import { agentError } from '../errors.ts';
+import { collectAtMost } from './collect.ts';
 
 const TIMEOUT_MS = 30_000;
 
@@ -24,17 +26,11 @@ export function peerSource(url: string): ObjectSource {
 }
 
 async function collect(response: Response, maxBytes: number, url: string): Promise<Buffer> {
-  const parts: Uint8Array[] = [];
-  let length = 0;
+  const tooLarge = () => agentError('feed-too-large', `The peer ${url} sends more than it was asked for.`);
   try {
-    for await (const part of response.body ?? []) {
-      length += part.length;
-      if (length > maxBytes) throw agentError('feed-too-large', `The peer ${url} sends more than it was asked for.`);
-      parts.push(part);
-    }
+    return await collectAtMost(response.body ?? Readable.from([]), maxBytes, tooLarge);
   } catch (cause) {
     if (cause instanceof RolloverError) throw cause;
     throw agentError('feed-unreachable', `The peer ${url} stopped in the middle.`, { cause });
   }
-  return Buffer.concat(parts, length);
 }

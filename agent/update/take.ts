@@ -8,15 +8,14 @@ import { pipeline } from 'node:stream/promises';
 import {
   type BundleSource,
   bundleError,
-  channelDocumentSchema,
   type DroppedSource,
   filesystemStore,
   imageDigest,
   type ObjectSource,
+  offeredDocument,
+  offeredReleases,
   openRelease,
-  parseDocument,
   type ReleaseDocument,
-  releaseDocumentSchema,
   removeTree,
   syncSegments,
   targetPaths,
@@ -194,18 +193,11 @@ function objectionText(objection: LicenseObjection): string {
  */
 async function newestRelease(repository: Repository, site: Site, { installs }: Director): Promise<ReleaseDocument> {
   const { product, channel } = site;
-  const head = await repository.target(targetPaths.channel(product, channel));
-  const { releases } = parseDocument(channelDocumentSchema, head.bytes, `channel document of ${product}/${channel}`);
+  const releases = await offeredReleases(repository, product, channel);
   const named = installs.filter(install => install.channel === channel);
-  const newest = releases
-    .toSorted((a, b) => a.counter - b.counter)
-    .findLast(release => named.some(install => install.version === release.version));
+  const newest = releases.findLast(release => named.some(install => install.version === release.version));
   if (!newest) throw agentError('update-none', `The channel ${channel} offers nothing to this site yet.`);
-  const signed = await repository.target(targetPaths.release(product, channel, newest.version));
-  const document = parseDocument(releaseDocumentSchema, signed.bytes, `release document of ${newest.version}`);
-  if (document.product !== product || document.version !== newest.version || document.counter !== newest.counter) {
-    throw bundleError('document-invalid', `The release document of ${newest.version} describes another release.`);
-  }
+  const document = await offeredDocument(repository, product, channel, newest);
   if (named.some(install => agrees(install, document, channel, site.hardware))) return document;
   const what = `${product} ${newest.version}`;
   throw agentError(

@@ -1,12 +1,11 @@
 // A blob store in a directory: `ab/abcdef…`, two levels, so that no folder grows past a few thousand names.
-import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { createReadStream, existsSync } from 'node:fs';
 import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { promisify } from 'node:util';
 import { isSha256Hex, readFileIfAny, signingError } from '../../signing/index.ts';
 import { bundleError } from '../errors.ts';
+import { flushFileSystem } from '../flush.ts';
 import type { BlobStore } from './store.ts';
 import { isIntact, requireIntact } from './verify.ts';
 
@@ -65,7 +64,7 @@ export function filesystemStore(directory: string): BlobStore {
     async flush() {
       try {
         await mkdir(directory, { recursive: true });
-        await promisify(execFile)('sync', ['--file-system', directory]);
+        await flushFileSystem(directory);
       } catch (cause) {
         throw signingError('disk-write', `What was written to ${directory} could not be made durable.`, { cause });
       }

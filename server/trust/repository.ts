@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import {
   canonicalJson,
+  forgetful,
   type MetadataFile,
   type MetadataSource,
   parseMetadata,
@@ -12,7 +13,6 @@ import {
   signMetadata,
   snapshotDocument,
   type TopRole,
-  type TrustStore,
   timestampDocument,
 } from '../../signing/index.ts';
 import type { Context } from '../context.ts';
@@ -189,6 +189,3 @@ async function insert(db: Database, role: string, version: number, body: Uint8Ar
     .values({ role, version, body: Buffer.from(body), published_at: at })
     .execute();
 }
-
-/** The check before publishing starts from nothing each time, as a new site does. */
-const forgetful: TrustStore = { load: async () => undefined, save: async () => undefined };

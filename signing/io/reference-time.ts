@@ -4,8 +4,8 @@
 // Only times under offline keys count: a stolen online key that dates something to 2099 would stop a site for good.
 import { join } from 'node:path';
 import { z } from 'zod';
-import { signingError } from '../errors.ts';
-import { readFileIfAny, writeFileAtomic } from './atomic-file.ts';
+import { writeFileAtomic } from './atomic-file.ts';
+import { readStateFile } from './state-file.ts';
 
 const schema = z.strictObject({ highestSigned: z.iso.datetime() });
 
@@ -26,7 +26,8 @@ export interface ReferenceTime {
  */
 export async function referenceTime(directory: string): Promise<ReferenceTime> {
   const path = join(directory, 'time.json');
-  let highest = parse(await readFileIfAny(path), path);
+  const stored = await readStateFile(path, schema);
+  let highest = stored && new Date(stored.highestSigned);
   return {
     get highestSigned() {
       return highest;
@@ -38,13 +39,4 @@ export async function referenceTime(directory: string): Promise<ReferenceTime> {
       highest = signed;
     },
   };
-}
-
-function parse(bytes: Buffer | undefined, path: string): Date | undefined {
-  if (!bytes) return undefined;
-  try {
-    return new Date(schema.parse(JSON.parse(bytes.toString('utf8'))).highestSigned);
-  } catch (cause) {
-    throw signingError('trust-state-damaged', `${path} is damaged.`, { cause });
-  }
 }

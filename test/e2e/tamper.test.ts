@@ -32,17 +32,21 @@ async function flip(path: string, at: number): Promise<void> {
   await writeFile(path, bytes);
 }
 
+const TARGETS = /\.targets\.json$/;
+const CHANNEL = /\.cloud\.stable\.json$/;
+
 /** The kinds of objects on a stick, and how an error names one. */
 const KINDS: readonly { kind: string; find: (stick: string) => Promise<string>; named: RegExp }[] = [
   { kind: 'index', find: async s => join(s, 'rollover-media.json'), named: /rollover-media\.json/ },
   { kind: 'root', find: async s => join(s, 'metadata', '1.root.json'), named: /root/ },
   { kind: 'timestamp', find: async s => join(s, 'metadata', 'timestamp.json'), named: /timestamp/ },
   { kind: 'snapshot', find: s => newest(join(s, 'metadata'), /\.snapshot\.json$/), named: /snapshot/ },
-  { kind: 'targets', find: s => newest(join(s, 'metadata'), /\.targets\.json$/), named: /targets/ },
-  { kind: 'channel role', find: s => newest(join(s, 'metadata'), /\.cloud\.stable\.json$/), named: /cloud\.stable/ },
-  { kind: 'issuer keys', find: s => target(s, '"crv"'), named: /licenses\/issuers\.json/ },
-  { kind: 'channel document', find: s => target(s, '"releases"'), named: /channel\.json/ },
-  { kind: 'release document', find: s => target(s, '"notes"'), named: /release\.json/ },
+  { kind: 'targets', find: s => newest(join(s, 'metadata'), TARGETS), named: /targets/ },
+  { kind: 'channel role', find: s => newest(join(s, 'metadata'), CHANNEL), named: /cloud\.stable/ },
+  { kind: 'issuer keys', find: s => target(s, TARGETS, 'issuers.json'), named: /licenses\/issuers\.json/ },
+  { kind: 'director keys', find: s => target(s, TARGETS, 'director/keys.json'), named: /director\/keys\.json/ },
+  { kind: 'channel document', find: s => target(s, CHANNEL, 'channel.json'), named: /channel\.json/ },
+  { kind: 'release document', find: s => target(s, CHANNEL, '5.2.0/release.json'), named: /release\.json/ },
   { kind: 'manifest', find: s => object(s, 'RLVRMAN1'), named: /[0-9a-f]{64}/ },
   { kind: 'segment', find: s => object(s, 'RLVRSEG1'), named: /[0-9a-f]{64}/ },
   { kind: 'wrap', find: s => newest(join(s, 'wraps'), /\.json$/), named: /key of release/ },
@@ -150,8 +154,11 @@ async function newest(directory: string, pattern: RegExp): Promise<string> {
   return join(directory, names.at(-1) as string);
 }
 
-async function target(stick: string, content: string): Promise<string> {
-  return containing(join(stick, 'targets'), await readdir(join(stick, 'targets')), content);
+/** The signed object whose path ends so. Only metadata says which is which: two of them have the same shape. */
+async function target(stick: string, role: RegExp, ending: string): Promise<string> {
+  const { signed } = JSON.parse(await readFile(await newest(join(stick, 'metadata'), role), 'utf8'));
+  const path = Object.keys(signed.targets).find(name => name.endsWith(ending)) as string;
+  return join(stick, 'targets', signed.targets[path].hashes.sha256);
 }
 
 function object(stick: string, magic: string): Promise<string> {

@@ -87,6 +87,15 @@ export function parseMetadata<K extends Metadata['type']>(
   }
 }
 
+/**
+ * Parses a file of a role that people sign: root, targets, or a role that targets delegates to. Snapshot and timestamp are none.
+ *
+ * @throws `metadata-malformed`
+ */
+export function parseOfflineRole(role: string, bytes: Uint8Array): SignedMetadata<Root | Targets> {
+  return role === 'root' ? parseMetadata('root', bytes) : parseMetadata('targets', bytes);
+}
+
 const CONTENT: { readonly [K in Metadata['type']]: (signed: Fields, format: MetadataFormat) => Metadata } = {
   root: signed => {
     const roles = object(signed['roles'], 'roles');

@@ -6,7 +6,7 @@ import {
   canonicalJson,
   editRoot,
   editTargets,
-  parseMetadata,
+  parseOfflineRole,
   rootDocument,
   targetsDocument,
   trustRoot,
@@ -14,7 +14,7 @@ import {
   writeFileAtomic,
 } from '../../signing/index.ts';
 import { serverError } from '../errors.ts';
-import { currentRoot, type Proposal, typeOf } from './proposal.ts';
+import { currentRoot, type Proposal } from './proposal.ts';
 import { isMet, requirementsOf } from './requirements.ts';
 
 const FORMAT = 'rollover-proposal/1';
@@ -80,8 +80,8 @@ function requireFollows(proposal: Proposal): void {
   }
   for (const [role, bytes] of next) {
     const before = role === 'root' ? currentRoot(proposal) : published.get(role);
-    const version = before ? parseMetadata(typeOf(role), before).content.version : 0;
-    const { content } = parseMetadata(typeOf(role), bytes);
+    const version = before ? parseOfflineRole(role, before).content.version : 0;
+    const { content } = parseOfflineRole(role, bytes);
     if (content.version !== version + 1) {
       throw new TypeError(`${role} version ${content.version} does not follow version ${version}`);
     }
@@ -97,7 +97,7 @@ function publishedAlone({ roots, published, ...rest }: Proposal): Proposal {
 
 /** What a signer is shown has to be all that is signed: a field that we would not write is one that we cannot show. */
 function requireShowable(role: string, bytes: Buffer): void {
-  const { signed } = parseMetadata(typeOf(role), bytes);
+  const { signed } = parseOfflineRole(role, bytes);
   const rewritten = role === 'root' ? rewrittenRoot(bytes) : rewrittenTargets(bytes);
   if (!canonicalJson(rewritten).equals(signed)) {
     throw new TypeError(`the proposed ${role} holds something that this version cannot show`);

@@ -15,11 +15,6 @@ export interface Proposal {
   readonly objects: ReadonlyMap<string, Buffer>;
 }
 
-/** The type of metadata that a role's file holds; snapshot and timestamp are never proposed. */
-export function typeOf(role: string): 'root' | 'targets' {
-  return role === 'root' ? 'root' : 'targets';
-}
-
 /** The newest published root; undefined when the first is proposed. */
 export function currentRoot(proposal: Proposal): Buffer | undefined {
   return proposal.roots.at(-1);

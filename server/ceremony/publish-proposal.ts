@@ -1,10 +1,10 @@
 // Sends a proposal that is complete to the service, which verifies it as a site would and publishes all of it or nothing.
 
 import { targetPaths } from '../../bundles/index.ts';
-import { parseMetadata } from '../../signing/index.ts';
+import { parseOfflineRole } from '../../signing/index.ts';
 import { serverError } from '../errors.ts';
 import type { ApiClient } from '../pipeline/api-client.ts';
-import { type Proposal, typeOf } from './proposal.ts';
+import type { Proposal } from './proposal.ts';
 import { publishedRole } from './published-roles.ts';
 import { requireComplete } from './requirements.ts';
 
@@ -46,5 +46,5 @@ async function isPublished(api: ApiClient, { next }: Proposal): Promise<boolean>
 }
 
 function versionOf(role: string, bytes: Buffer): number {
-  return parseMetadata(typeOf(role), bytes).content.version;
+  return parseOfflineRole(role, bytes).content.version;
 }

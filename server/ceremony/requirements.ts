@@ -7,14 +7,14 @@ import {
   editTargets,
   keyIdOf,
   type PublicKey,
-  parseMetadata,
+  parseOfflineRole,
   type RolePolicy,
   type SignerNames,
   STRICT,
   verifySignature,
 } from '../../signing/index.ts';
 import { serverError } from '../errors.ts';
-import { currentRoot, nextRoot, type Proposal, typeOf } from './proposal.ts';
+import { currentRoot, nextRoot, type Proposal } from './proposal.ts';
 
 const CLASSES: readonly AlgorithmClass[] = ['classical', 'post-quantum'];
 
@@ -73,7 +73,7 @@ export function nameOf(key: PublicKey, names: SignerNames): string {
 /** True when enough of its keys have signed the file. */
 export function isMet(requirement: Requirement, bytes: Buffer): boolean {
   const { keys, role, threshold } = requirement;
-  return keys.filter(key => isSignedBy(key, role, bytes)).length >= threshold;
+  return signersAmong(keys, role, bytes).length >= threshold;
 }
 
 /** @throws `proposal-incomplete` naming what is missing */
@@ -87,19 +87,21 @@ export function requireComplete(proposal: Proposal): void {
   throw serverError('proposal-incomplete', `Signatures are missing (${parts.join('; ')}).`);
 }
 
-/** True when `signature` counts: a key's own, over the bytes that are signed. */
-export function isSignedBy(key: PublicKey, role: string, bytes: Buffer): boolean {
-  const { signed, signatures } = parseMetadata(typeOf(role), bytes);
-  const signature = signatures.get(keyIdOf(key));
-  return signature !== undefined && verifySignature(key, signed, signature);
+/** Those of the keys whose signature counts: their own, over the bytes that are signed. */
+export function signersAmong(keys: readonly PublicKey[], role: string, bytes: Buffer): readonly PublicKey[] {
+  const { signed, signatures } = parseOfflineRole(role, bytes);
+  return keys.filter(key => {
+    const signature = signatures.get(keyIdOf(key));
+    return signature !== undefined && verifySignature(key, signed, signature);
+  });
 }
 
 function standing(requirement: Requirement, bytes: Buffer, names: SignerNames): Standing {
-  const { role, keys } = requirement;
-  const signed = keys.filter(key => isSignedBy(key, role, bytes));
+  const { role, keys, threshold } = requirement;
+  const signed = signersAmong(keys, role, bytes);
   const named = (list: readonly PublicKey[]) => list.map(key => nameOf(key, names));
   const missing = keys.filter(key => !signed.includes(key));
-  return { ...requirement, signed: named(signed), missing: named(missing), met: isMet(requirement, bytes) };
+  return { ...requirement, signed: named(signed), missing: named(missing), met: signed.length >= threshold };
 }
 
 /** A role's keys by class. Both classes are asked for, also where a role has no key of one: sites refuse that (decision 8). */

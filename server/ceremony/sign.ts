@@ -1,15 +1,8 @@
 // Adds signatures to a proposal: those of one signer, or those that other copies of the file have collected.
-import {
-  canonicalJson,
-  keyIdOf,
-  type PublicKey,
-  parseMetadata,
-  type SignedMetadata,
-  type Signer,
-} from '../../signing/index.ts';
+import { canonicalJson, keyIdOf, type PublicKey, parseOfflineRole, type Signer } from '../../signing/index.ts';
 import { serverError } from '../errors.ts';
-import { type Proposal, typeOf, withSignatures } from './proposal.ts';
-import { isSignedBy, requirementsOf } from './requirements.ts';
+import { type Proposal, withSignatures } from './proposal.ts';
+import { requirementsOf, signersAmong } from './requirements.ts';
 
 /**
  * Signs every proposed file that waits for a key of these signers. A file that a key has signed is not signed again.
@@ -28,8 +21,8 @@ export async function signProposal(
     for (const signer of signers.filter(({ keyId }) => wanted.has(keyId))) {
       asked++;
       const file = signed.next.get(role) as Buffer;
-      if (isSignedBy(signer.key, role, file)) continue;
-      const { signatures, signed: message } = parseMetadata(typeOf(role), file);
+      if (signersAmong([signer.key], role, file).length > 0) continue;
+      const { signatures, signed: message } = parseOfflineRole(role, file);
       signed = withSignatures(
         signed,
         role,
@@ -53,11 +46,14 @@ export function mergeProposals(first: Proposal, others: readonly Proposal[]): Pr
     requireSame(first, other);
     for (const [role, file] of other.next) {
       const mine = merged.next.get(role) as Buffer;
-      const collected: Map<string, Buffer> = new Map(parseMetadata(typeOf(role), mine).signatures);
-      for (const key of wantedKeys(first, role)) {
-        if (isSignedBy(key, role, mine) || !isSignedBy(key, role, file)) continue;
-        collected.set(keyIdOf(key), signatureOf(file, role, key));
-      }
+      const wanted = wantedKeys(first, role);
+      const counted = new Set(signersAmong(wanted, role, mine).map(keyIdOf));
+      const gained = signersAmong(wanted, role, file)
+        .map(keyIdOf)
+        .filter(keyId => !counted.has(keyId));
+      const { signatures } = parseOfflineRole(role, file);
+      const collected = new Map(parseOfflineRole(role, mine).signatures);
+      for (const keyId of gained) collected.set(keyId, signatures.get(keyId) as Buffer);
       merged = withSignatures(merged, role, collected);
     }
   }
@@ -68,16 +64,11 @@ function wantedKeys(proposal: Proposal, role: string): readonly PublicKey[] {
   return requirementsOf(proposal, role).flatMap(({ keys }) => keys);
 }
 
-function signatureOf(file: Buffer, role: string, key: PublicKey): Buffer {
-  const { signatures }: SignedMetadata = parseMetadata(typeOf(role), file);
-  return signatures.get(keyIdOf(key)) as Buffer;
-}
-
 function requireSame(a: Proposal, b: Proposal): void {
   const essence = ({ roots, next }: Proposal) =>
     canonicalJson({
       roots: roots.map(root => root.toString('base64')),
-      next: [...next].map(([role, file]) => [role, parseMetadata(typeOf(role), file).signed.toString('utf8')]),
+      next: [...next].map(([role, file]) => [role, parseOfflineRole(role, file).signed.toString('utf8')]),
     });
   if (essence(a).equals(essence(b))) return;
   throw serverError('proposal-mismatch', 'These files are not copies of one proposal.');

@@ -1,5 +1,5 @@
 // Publishes what a ceremony has signed: the next root, targets and channel roles, together or not at all.
-import { parseMetadata } from '../../signing/index.ts';
+import { parseOfflineRole } from '../../signing/index.ts';
 import { type Actor, audit } from '../audit/audit.ts';
 import type { Context } from '../context.ts';
 import { type Publication, publish } from './repository.ts';
@@ -11,7 +11,7 @@ export async function publishCeremony(
   actor: Actor,
 ): Promise<void> {
   const versions = [...metadata].map(([role, bytes]) => {
-    const { version } = parseMetadata(role === 'root' ? 'root' : 'targets', bytes).content;
+    const { version } = parseOfflineRole(role, bytes).content;
     return `${role} ${version}`;
   });
   await publish(context, { metadata, targets: new Map() }, db =>

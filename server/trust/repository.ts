@@ -8,6 +8,7 @@ import {
   type MetadataFile,
   type MetadataSource,
   parseMetadata,
+  parseOfflineRole,
   refresh,
   sha256Hex,
   signMetadata,
@@ -83,7 +84,7 @@ export async function renewOnlineRoles(context: Context): Promise<void> {
 
 /** Adds the next version of a role; a version that is already published has to be the very same bytes. */
 async function insertNext(db: Database, role: string, bytes: Uint8Array, at: Date): Promise<void> {
-  const { version } = parseMetadata(role === 'root' ? 'root' : 'targets', bytes).content;
+  const { version } = parseOfflineRole(role, bytes).content;
   const current = await currentVersion(db, role);
   if (version <= current) {
     const known = await publishedMetadata(db, role, version);

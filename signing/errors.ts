@@ -86,6 +86,10 @@ export const SIGNING_ERRORS = {
     kind: 'integrity',
     hint: 'The source offers older or mismatched metadata than this site has seen. Use a newer source.',
   },
+  'root-chain-incomplete': {
+    kind: 'integrity',
+    hint: 'Somebody may be holding back the newest root. Export a new stick, and tell the vendor.',
+  },
   'metadata-digest': {
     kind: 'integrity',
     hint: 'The bytes differ from what was signed. Fetch or copy that object again.',

@@ -1,5 +1,6 @@
 // What other rooms may use of this one.
 export type { AlgorithmClass } from './algorithms.ts';
+export { requireTarget } from './checks.ts';
 export * from './director.ts';
 export * from './encoding.ts';
 export * from './entitlement.ts';
@@ -19,9 +20,19 @@ export * from './key-envelope.ts';
 export * from './keys.ts';
 export * from './license.ts';
 export * from './limits.ts';
-export { parseMetadata, parseOfflineRole, type SignedMetadata, type TargetMeta, type TopRole } from './metadata.ts';
+export {
+  type Grace,
+  parseMetadata,
+  parseOfflineRole,
+  type RootRole,
+  type SignedMetadata,
+  type TargetMeta,
+  type TopRole,
+} from './metadata.ts';
+export * from './offline-snapshot.ts';
 export * from './policy.ts';
-export * from './refresh.ts';
+export { refresh } from './refresh.ts';
+export * from './refresh-medium.ts';
 export * from './repository.ts';
 export type { Repository } from './repository-view.ts';
 export type { RoleKeys } from './role-keys.ts';
@@ -29,7 +40,6 @@ export * from './sealed-secret.ts';
 export { forgetful, type MetadataSource, type TrustStore } from './source.ts';
 export * from './strict-json.ts';
 export {
-  requireTarget,
   type TrustedFiles,
   type TrustedState,
   trustRoot,

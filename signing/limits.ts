@@ -12,6 +12,8 @@ export const LIMITS = {
   keys: 256,
   delegations: 4096,
   rootRotations: 1024,
+  /** After the expiry of an offline snapshot: its keys cannot make it valid for ever. */
+  graceDays: 366,
   delegationDepth: 8,
   rolesVisited: 64,
 } as const;

@@ -13,6 +13,12 @@ import { parseStrictJson } from './strict-json.ts';
 
 export type TopRole = 'root' | 'timestamp' | 'snapshot' | 'targets';
 
+/** Whom root may name: the roles of the specification, and one of ours that it may leave out. */
+export type RootRole = TopRole | 'offline-snapshot';
+
+/** The field of root that names who signs the offline snapshot: others pass over fields they do not know (section 4.1). */
+export const OFFLINE_SNAPSHOT_FIELD = 'x-rollover-offline-snapshot';
+
 /** What a parent role promises of a metadata file. Only the version has to be there. */
 export interface FileMeta extends Digests {
   readonly version: number;
@@ -35,7 +41,7 @@ export interface Root extends Common {
   /** Whether the names of files carry their version or digest (section 6.2). */
   readonly consistentSnapshot: boolean;
   readonly keys: ReadonlyMap<string, PublicKey>;
-  readonly roles: ReadonlyMap<TopRole, RoleKeys>;
+  readonly roles: ReadonlyMap<RootRole, RoleKeys>;
 }
 
 export interface Timestamp extends Common {
@@ -48,12 +54,31 @@ export interface Snapshot extends Common {
   readonly meta: ReadonlyMap<string, FileMeta>;
 }
 
+/** What a cut-off site goes by instead of timestamp and snapshot: long valid, and signed by people (Uptane PURE-2). */
+export interface OfflineSnapshot extends Common {
+  readonly type: 'offline-snapshot';
+  /** When it was signed, in milliseconds since 1970. */
+  readonly signedMs: number;
+  /** The newest root of that moment. */
+  readonly root: FileMeta;
+  /** The online snapshot of that moment, for people. */
+  readonly snapshot: number;
+  readonly meta: ReadonlyMap<string, FileMeta>;
+  /** What is allowed after its expiry, in days: first all with a warning, then only what brings in no new version. */
+  readonly grace: Grace;
+}
+
+export interface Grace {
+  readonly warnDays: number;
+  readonly restrictDays: number;
+}
+
 export interface Targets extends Common, Delegations {
   readonly type: 'targets';
   readonly targets: ReadonlyMap<string, TargetMeta>;
 }
 
-export type Metadata = Root | Timestamp | Snapshot | Targets;
+export type Metadata = Root | Timestamp | Snapshot | OfflineSnapshot | Targets;
 
 /** A parsed file: the typed content, the bytes that were signed (canonical JSON), and the signatures over them. */
 export interface SignedMetadata<T extends Metadata = Metadata> {
@@ -88,24 +113,32 @@ export function parseMetadata<K extends Metadata['type']>(
 }
 
 /**
- * Parses a file of a role that people sign: root, targets, or a role that targets delegates to. Snapshot and timestamp are none.
+ * Parses a file of a role that people sign: root, the offline snapshot, targets, or a role that targets delegates to. Snapshot
+ * and timestamp are none.
  *
  * @throws `metadata-malformed`
  */
-export function parseOfflineRole(role: string, bytes: Uint8Array): SignedMetadata<Root | Targets> {
-  return role === 'root' ? parseMetadata('root', bytes) : parseMetadata('targets', bytes);
+export function parseOfflineRole(role: string, bytes: Uint8Array): SignedMetadata<Root | OfflineSnapshot | Targets> {
+  if (role === 'root') return parseMetadata('root', bytes);
+  return role === 'offline-snapshot' ? parseMetadata('offline-snapshot', bytes) : parseMetadata('targets', bytes);
 }
 
 const CONTENT: { readonly [K in Metadata['type']]: (signed: Fields, format: MetadataFormat) => Metadata } = {
   root: signed => {
     const roles = object(signed['roles'], 'roles');
     const names = ['root', 'timestamp', 'snapshot', 'targets'] as const;
+    const offline = signed[OFFLINE_SNAPSHOT_FIELD];
     return {
       type: 'root',
       ...common(signed),
       consistentSnapshot: flag(signed['consistent_snapshot'] ?? true, 'consistent_snapshot'),
       keys: keyTable(signed['keys']),
-      roles: new Map(names.map(name => [name, roleKeys(object(roles[name], name))])),
+      roles: new Map<RootRole, RoleKeys>([
+        ...names.map(name => [name, roleKeys(object(roles[name], name))] as const),
+        ...(offline === undefined
+          ? []
+          : [['offline-snapshot', roleKeys(object(offline, OFFLINE_SNAPSHOT_FIELD))] as const]),
+      ]),
     };
   },
   timestamp: (signed, format) => {
@@ -113,10 +146,16 @@ const CONTENT: { readonly [K in Metadata['type']]: (signed: Fields, format: Meta
     const snapshot = fileMeta(meta['snapshot.json'], 'snapshot.json', format);
     return { type: 'timestamp', ...common(signed), snapshot };
   },
-  snapshot: (signed, format) => {
-    const meta = entries(object(signed['meta'], 'meta'), (value, name) => fileMeta(value, name, format));
-    return { type: 'snapshot', ...common(signed), meta };
-  },
+  snapshot: (signed, format) => ({ type: 'snapshot', ...common(signed), meta: fileMetas(signed, format) }),
+  'offline-snapshot': (signed, format) => ({
+    type: 'offline-snapshot',
+    ...common(signed),
+    signedMs: date(signed['signed_at'], 'signed_at'),
+    root: fileMeta(signed['root'], 'root', format),
+    snapshot: positive(signed['snapshot'], 'snapshot'),
+    meta: fileMetas(signed, format),
+    grace: grace(object(signed['after_expiry'], 'after_expiry')),
+  }),
   targets: (signed, format) => {
     const targets = entries(object(signed['targets'], 'targets'), (value, name) => targetMeta(value, name, format));
     return { type: 'targets', ...common(signed), targets, ...delegations(signed['delegations'], format) };
@@ -138,6 +177,20 @@ function signatures(value: unknown): ReadonlyMap<string, Buffer> {
     result.set(keyid, Buffer.from(/^([0-9a-f]{2})*$/i.test(sig) ? sig : '', 'hex'));
   }
   return result;
+}
+
+function fileMetas(signed: Fields, format: MetadataFormat): ReadonlyMap<string, FileMeta> {
+  return entries(object(signed['meta'], 'meta'), (value, name) => fileMeta(value, name, format));
+}
+
+function grace(raw: Fields): Grace {
+  const days = {
+    warnDays: size(raw['warn_days'], 'warn_days'),
+    restrictDays: size(raw['restrict_days'], 'restrict_days'),
+  };
+  if (days.warnDays + days.restrictDays > LIMITS.graceDays)
+    throw new TypeError(`more than ${LIMITS.graceDays} days of grace`);
+  return days;
 }
 
 function fileMeta(value: unknown, name: string, format: MetadataFormat): FileMeta {

@@ -1,15 +1,16 @@
 // Drives the trust core over a source of metadata: a network, a relay or a stick (TUF 1.0.31, section 5).
 // Clock, source and store are handed in; what is accepted is stored before the next step.
+
+import { isPromised, mostBytes } from './checks.ts';
 import { signingError } from './errors.ts';
 import { LIMITS } from './limits.ts';
 import { STRICT, type TrustPolicy } from './policy.ts';
 import { type Repository, repositoryView } from './repository-view.ts';
 import { keep, type MetadataSource, metadataName, required, type TrustStore } from './source.ts';
 import {
-  isPromised,
-  mostBytes,
   requireCurrentRoot,
   restoreTrust,
+  type TrustedFiles,
   type TrustedState,
   trustRoot,
   updateRoot,
@@ -30,11 +31,32 @@ export async function refresh(
   nowMs: number,
   policy: TrustPolicy = STRICT,
 ): Promise<Repository> {
+  const { state, stored } = await begin(source, store, anchor, policy);
+  return followOnline(state, stored, source, store, nowMs);
+}
+
+/** Sections 5.1 to 5.3: what is stored, and the newest root. Whether that has expired is for the caller to ask. */
+export async function begin(
+  source: MetadataSource,
+  store: TrustStore,
+  anchor: Uint8Array,
+  policy: TrustPolicy,
+): Promise<{ readonly state: TrustedState; readonly stored: TrustedFiles | undefined }> {
   const stored = await store.load();
   const start = stored ? restoreTrust(stored, policy) : trustRoot(anchor, policy);
-  let state = await rotateRoots(start, source, store);
-  requireCurrentRoot(state, nowMs);
+  return { state: await rotateRoots(start, source, store), stored };
+}
 
+/** Section 5.3.10, and sections 5.4 to 5.6. */
+export async function followOnline(
+  start: TrustedState,
+  stored: TrustedFiles | undefined,
+  source: MetadataSource,
+  store: TrustStore,
+  nowMs: number,
+): Promise<Repository> {
+  requireCurrentRoot(start, nowMs);
+  let state = start;
   const timestamp = await required(source, 'timestamp.json', LIMITS.timestampBytes);
   state = await keep(store, state, updateTimestamp(state, timestamp, nowMs));
   const snapshot = await promisedSnapshot(state, source);

@@ -1,15 +1,18 @@
 // A repository after its refresh: looks up targets, and loads the roles it needs for that (TUF 1.0.31, sections 5.6.7 and 5.7).
+import { mostBytes, requireTarget } from './checks.ts';
 import { delegatedNames } from './delegations.ts';
 import { RolloverError, signingError } from './errors.ts';
 import { LIMITS } from './limits.ts';
 import { lookUp } from './lookup.ts';
 import type { TargetMeta } from './metadata.ts';
 import { keep, type MetadataSource, metadataName, required, type TrustStore, targetName } from './source.ts';
-import { mostBytes, requireListed, requireTarget, type TrustedState, updateTargets } from './trust.ts';
+import { requireListed, type TrustedState, updateTargets } from './trust.ts';
 
 /** A refreshed view of a repository. */
 export interface Repository {
   readonly state: TrustedState;
+  /** When expiry is judged, in milliseconds since 1970: now, less what a medium is forgiven. */
+  readonly judgedMs: number;
 
   /**
    * What was signed about a target.
@@ -86,6 +89,7 @@ export function repositoryView(
     get state() {
       return state;
     },
+    judgedMs: nowMs,
     load,
     find,
 
@@ -103,7 +107,7 @@ export function repositoryView(
     },
 
     async loadAllRoles() {
-      const listed = [...(state.snapshot?.content.meta.keys() ?? [])].map(name => name.replace(/\.json$/, ''));
+      const listed = [...state.listed.keys()].map(name => name.replace(/\.json$/, ''));
       const pending = [{ role: 'targets', delegator: 'root' }];
       const entered = new Set<string>();
       for (const { role, delegator } of pending) {

@@ -4,7 +4,14 @@
 import type { DelegatedRole } from './delegations.ts';
 import { canonicalJson, sha256Hex } from './encoding.ts';
 import { keyIdOf, type PublicKey, type Signer } from './keys.ts';
-import { parseMetadata, type Targets, type TopRole } from './metadata.ts';
+import {
+  type Grace,
+  OFFLINE_SNAPSHOT_FIELD,
+  parseMetadata,
+  type RootRole,
+  type Targets,
+  type TopRole,
+} from './metadata.ts';
 import type { RoleKeys } from './role-keys.ts';
 import { parseStrictJson } from './strict-json.ts';
 
@@ -59,12 +66,12 @@ export type SignerNames = ReadonlyMap<string, string>;
 /** The field of root that {@link SignerNames} stand in; readers of TUF pass over fields they do not know (section 4.1). */
 const NAMES_FIELD = 'x-rollover-signers';
 
+/** Whom a root names for what. Without keys for the offline snapshot, media are good for as long as a timestamp. */
+export type RootRoles = Readonly<Record<TopRole, RolePolicy> & Partial<Record<RootRole, RolePolicy>>>;
+
 /** A root document: who signs which top-level role. Names are written for the keys that it lists. */
-export function rootDocument(
-  dates: RoleDates,
-  roles: Readonly<Record<TopRole, RolePolicy>>,
-  names: SignerNames = new Map(),
-): object {
+export function rootDocument(dates: RoleDates, roles: RootRoles, names: SignerNames = new Map()): object {
+  const { 'offline-snapshot': offline, ...top } = roles;
   const keys = keyTable(Object.values(roles).flatMap(role => role.keys));
   const named = [...names].filter(([keyId]) => keyId in keys);
   return {
@@ -72,7 +79,8 @@ export function rootDocument(
     ...head(dates),
     consistent_snapshot: true,
     keys,
-    roles: Object.fromEntries(Object.entries(roles).map(([name, role]) => [name, keyList(role)])),
+    roles: Object.fromEntries(Object.entries(top).map(([name, role]) => [name, keyList(role)])),
+    ...(offline ? { [OFFLINE_SNAPSHOT_FIELD]: keyList(offline) } : {}),
     ...(named.length > 0 ? { [NAMES_FIELD]: Object.fromEntries(named) } : {}),
   };
 }
@@ -81,7 +89,7 @@ export function rootDocument(
 export interface EditableRoot {
   readonly version: number;
   readonly expiresMs: number;
-  readonly roles: Readonly<Record<TopRole, RolePolicy>>;
+  readonly roles: RootRoles;
   readonly names: SignerNames;
 }
 
@@ -92,7 +100,8 @@ export interface EditableRoot {
  */
 export function editRoot(bytes: Uint8Array): EditableRoot {
   const { content } = parseMetadata('root', bytes);
-  const role = (name: TopRole) => policyOf(content.keys, content.roles.get(name) as RoleKeys);
+  const role = (name: RootRole) => policyOf(content.keys, content.roles.get(name) as RoleKeys);
+  const offline = content.roles.has('offline-snapshot') ? { 'offline-snapshot': role('offline-snapshot') } : {};
   return {
     version: content.version,
     expiresMs: content.expiresMs,
@@ -101,6 +110,7 @@ export function editRoot(bytes: Uint8Array): EditableRoot {
       targets: role('targets'),
       snapshot: role('snapshot'),
       timestamp: role('timestamp'),
+      ...offline,
     },
     names: namesIn(bytes),
   };
@@ -132,8 +142,33 @@ export function targetsDocument(
 
 /** A snapshot document over `files`, named without `.json`. Lengths and hashes are always written. */
 export function snapshotDocument(dates: RoleDates, files: ReadonlyMap<string, MetadataFile>): object {
-  const meta = [...files].sort(byName).map(([role, file]) => [`${role}.json`, fileMeta(file)] as const);
-  return { _type: 'snapshot', ...head(dates), meta: Object.fromEntries(meta) };
+  return { _type: 'snapshot', ...head(dates), meta: metaOf(files) };
+}
+
+/** What an offline snapshot says besides what it lists. */
+export interface OfflineStatement {
+  readonly signedMs: number;
+  readonly root: MetadataFile;
+  /** The number of the online snapshot that lists the same. */
+  readonly snapshot: number;
+  readonly grace: Grace;
+}
+
+/** An offline snapshot document over `files`, named without `.json`. */
+export function offlineSnapshotDocument(
+  dates: RoleDates,
+  { signedMs, root, snapshot, grace }: OfflineStatement,
+  files: ReadonlyMap<string, MetadataFile>,
+): object {
+  return {
+    _type: 'offline-snapshot',
+    ...head(dates),
+    signed_at: seconds(signedMs),
+    root: fileMeta(root),
+    snapshot,
+    meta: metaOf(files),
+    after_expiry: { warn_days: grace.warnDays, restrict_days: grace.restrictDays },
+  };
 }
 
 /** A timestamp document that names one snapshot. */
@@ -175,8 +210,15 @@ function policyOf(keys: ReadonlyMap<string, PublicKey>, role: RoleKeys): RolePol
 }
 
 function head({ version, expiresMs }: RoleDates) {
-  const expires = `${new Date(expiresMs).toISOString().slice(0, 19)}Z`;
-  return { spec_version: SPEC_VERSION, version, expires };
+  return { spec_version: SPEC_VERSION, version, expires: seconds(expiresMs) };
+}
+
+function seconds(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 19)}Z`;
+}
+
+function metaOf(files: ReadonlyMap<string, MetadataFile>) {
+  return Object.fromEntries([...files].sort(byName).map(([role, file]) => [`${role}.json`, fileMeta(file)]));
 }
 
 function keyTable(keys: readonly PublicKey[]) {

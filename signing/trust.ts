@@ -1,21 +1,21 @@
 // The TUF client workflow (TUF 1.0.31, section 5) without I/O: bytes and a clock come in, a new trusted state or an
 // error comes out. Read it beside the specification. `refresh.ts` drives it over a network, a relay or a stick.
 import { isDeepStrictEqual } from 'node:util';
+import { mostBytes, requireDigest, requireSize, requireUnexpired, requireVersion, versionError } from './checks.ts';
 import { delegationTo } from './delegations.ts';
-import { hasDigests, isProvable } from './digests.ts';
 import { signingError } from './errors.ts';
 import { LIMITS } from './limits.ts';
 import {
   type FileMeta,
   type Metadata,
+  type OfflineSnapshot,
   parseMetadata,
   type Root,
+  type RootRole,
   type SignedMetadata,
   type Snapshot,
-  type TargetMeta,
   type Targets,
   type Timestamp,
-  type TopRole,
 } from './metadata.ts';
 import { STRICT, type TrustPolicy } from './policy.ts';
 import type { RoleKeys } from './role-keys.ts';
@@ -41,7 +41,11 @@ export interface TrustedState {
   readonly root: Trusted<Root>;
   readonly timestamp?: Trusted<Timestamp>;
   readonly snapshot?: Trusted<Snapshot>;
-  /** By role. All of them are checked against the snapshot of this state. */
+  /** Of a cut-off site (`offline-snapshot.ts`). */
+  readonly offlineSnapshot?: Trusted<OfflineSnapshot>;
+  /** What the snapshot in use lists: of the two, the one that was verified last. Empty until one has been. */
+  readonly listed: ReadonlyMap<string, FileMeta>;
+  /** By role. All of them are checked against what is listed. */
   readonly targets: ReadonlyMap<string, TrustedTargets>;
 }
 
@@ -50,7 +54,7 @@ export function trustRoot(bytes: Uint8Array, policy: TrustPolicy = STRICT): Trus
   requireSize('root', bytes, LIMITS.rootBytes);
   const root = parseMetadata('root', bytes, policy.format);
   requireSigned(policy, root, 'root', root.content);
-  return { policy, root: { content: root.content, bytes }, targets: new Map() };
+  return { policy, root: { content: root.content, bytes }, listed: new Map(), targets: new Map() };
 }
 
 /** The exact bytes of a state, as a store keeps them. */
@@ -58,6 +62,7 @@ export interface TrustedFiles {
   readonly root: Uint8Array;
   readonly timestamp?: Uint8Array;
   readonly snapshot?: Uint8Array;
+  readonly offlineSnapshot?: Uint8Array;
   readonly targets: ReadonlyMap<string, Uint8Array>;
 }
 
@@ -81,6 +86,11 @@ export function restoreTrust(files: TrustedFiles, policy: TrustPolicy = STRICT):
       requireSigned(policy, snapshot, 'snapshot', state.root.content);
       restored.snapshot = { content: snapshot.content, bytes: files.snapshot };
     }
+    if (files.offlineSnapshot) {
+      const offline = parseMetadata('offline-snapshot', files.offlineSnapshot, policy.format);
+      requireSigned(policy, offline, 'offline-snapshot', state.root.content);
+      restored.offlineSnapshot = { content: offline.content, bytes: files.offlineSnapshot };
+    }
     return restored;
   } catch (cause) {
     throw signingError('trust-state-damaged', 'The stored trust state of this site does not verify.', { cause });
@@ -101,11 +111,19 @@ export function updateRoot(state: TrustedState, bytes: Uint8Array): TrustedState
   if (next.content.version !== current.version + 1) {
     throw versionError('root', next.content.version, `the next root has to be version ${current.version + 1}`); // 5.3.5
   }
-  const trusted = { policy: state.policy, root: { content: next.content, bytes }, targets: new Map() };
-  // 5.3.11: recovery from a fast-forward attack. New online keys start their version numbers afresh.
-  const sameOnlineKeys =
-    sameSigners(current, next.content, 'timestamp') && sameSigners(current, next.content, 'snapshot');
-  return sameOnlineKeys ? { ...state, ...trusted } : trusted;
+  const { policy, timestamp, snapshot, offlineSnapshot } = state;
+  const isSame = (role: RootRole) => sameSigners(current, next.content, role);
+  return {
+    policy,
+    root: { content: next.content, bytes },
+    // 5.3.11: recovery from a fast-forward attack. New keys start their version numbers afresh.
+    ...(isSame('timestamp') && isSame('snapshot')
+      ? { ...(timestamp && { timestamp }), ...(snapshot && { snapshot }) }
+      : {}),
+    ...(offlineSnapshot && isSame('offline-snapshot') ? { offlineSnapshot } : {}),
+    listed: new Map(),
+    targets: new Map(),
+  };
 }
 
 /** Section 5.3.10: the newest root must not have expired. Called once, after the last rotation. */
@@ -153,15 +171,26 @@ export function updateSnapshot(state: TrustedState, bytes: Uint8Array, nowMs: nu
   const next = parseMetadata('snapshot', bytes, state.policy.format);
   requireSigned(state.policy, next, 'snapshot', state.root.content); // 5.5.3
   requireVersion('snapshot', next.content.version, expected.version); // 5.5.4
-  for (const [name, known] of state.snapshot?.content.meta ?? []) {
-    const offered = next.content.meta.get(name); // 5.5.5
-    if (!offered) throw versionError(name, undefined, 'the new snapshot no longer lists it');
-    if (offered.version < known.version) {
-      throw versionError(name, offered.version, `version ${known.version} is already known`);
+  requireNothingLost(state, next.content.meta); // 5.5.5
+  requireUnexpired('snapshot', next.content, nowMs); // 5.5.6
+  const { meta } = next.content;
+  return { ...state, snapshot: { content: next.content, bytes }, listed: meta, targets: new Map() };
+}
+
+/**
+ * Section 5.5.5, for either snapshot against both that are known: no role goes back or away.
+ *
+ * @throws `metadata-version`
+ */
+export function requireNothingLost(state: TrustedState, offered: Snapshot['meta']): void {
+  for (const snapshot of [state.snapshot, state.offlineSnapshot]) {
+    for (const [name, known] of snapshot?.content.meta ?? []) {
+      const meta = offered.get(name);
+      if (!meta) throw versionError(name, undefined, 'the new snapshot no longer lists it');
+      if (meta.version >= known.version) continue;
+      throw versionError(name, meta.version, `version ${known.version} is already known`);
     }
   }
-  requireUnexpired('snapshot', next.content, nowMs); // 5.5.6
-  return { ...state, snapshot: { content: next.content, bytes }, targets: new Map() };
 }
 
 /**
@@ -191,29 +220,9 @@ export function updateTargets(
 
 /** The metadata file of a role as the trusted snapshot promises it. @throws `metadata-missing` */
 export function requireListed(state: TrustedState, role: string): FileMeta {
-  const meta = state.snapshot?.content.meta.get(`${role}.json`);
+  const meta = state.listed.get(`${role}.json`);
   if (!meta) throw signingError('metadata-missing', `The snapshot does not list the role ${role}.`);
   return meta;
-}
-
-/** True when nothing that was promised of a file's bytes says otherwise; its version is inside of them. */
-export function isPromised(bytes: Uint8Array, promised: FileMeta): boolean {
-  return (promised.length ?? bytes.length) === bytes.length && hasDigests(bytes, promised);
-}
-
-/** How many bytes to accept of a promised file: a promise may lower our cap, and not raise it. */
-export function mostBytes(promised: FileMeta, cap: number): number {
-  return Math.min(promised.length ?? cap, cap);
-}
-
-/**
- * The last step of section 5.7: the bytes of a target against what was signed.
- *
- * @throws `target-digest`
- */
-export function requireTarget(path: string, meta: TargetMeta, bytes: Uint8Array): void {
-  if (bytes.length === meta.length && isProvable(meta) && hasDigests(bytes, meta)) return;
-  throw signingError('target-digest', `The object ${path} is not the one that was signed.`);
 }
 
 function requireDelegation(state: TrustedState, role: string, delegator: string) {
@@ -225,17 +234,22 @@ function requireDelegation(state: TrustedState, role: string, delegator: string)
   return { keys: trusted.keys, roleKeys };
 }
 
-function requireSigned(policy: TrustPolicy, file: SignedMetadata, role: TopRole, root: Root): void {
+/** A file of a role that root names. @throws `metadata-signature` */
+export function requireSigned(policy: TrustPolicy, file: SignedMetadata, role: RootRole, root: Root): void {
   requireThreshold(policy, file, role, root.keys, rootRole(root, role));
 }
 
-function rootRole(root: Root, role: TopRole): RoleKeys {
-  return root.roles.get(role) as RoleKeys;
+/** @throws `metadata-signature` for a role that this root does not name: the offline snapshot may be left out */
+function rootRole(root: Root, role: RootRole): RoleKeys {
+  const roleKeys = root.roles.get(role);
+  if (!roleKeys) throw signingError('metadata-signature', `Root ${root.version} names nobody for the role ${role}.`);
+  return roleKeys;
 }
 
 /** Whether whatever verified for this role under one root verifies under the other. */
-function sameSigners(a: Root, b: Root, role: TopRole): boolean {
-  const [before, after] = [rootRole(a, role), rootRole(b, role)];
+function sameSigners(a: Root, b: Root, role: RootRole): boolean {
+  const [before, after] = [a.roles.get(role), b.roles.get(role)];
+  if (!before || !after) return false;
   const sameKey = (id: string) => after.keyids.has(id) && isDeepStrictEqual(a.keys.get(id), b.keys.get(id));
   return (
     before.threshold === after.threshold &&
@@ -244,35 +258,7 @@ function sameSigners(a: Root, b: Root, role: TopRole): boolean {
   );
 }
 
-function requireSize(name: string, bytes: Uint8Array, most: number): void {
-  if (bytes.length <= most) return;
-  throw signingError(
-    'metadata-too-large',
-    `The ${name} metadata has ${bytes.length} bytes; at most ${most} are allowed.`,
-  );
-}
-
-function requireDigest(name: string, bytes: Uint8Array, expected: FileMeta): void {
-  if (isPromised(bytes, expected)) return;
-  throw signingError('metadata-digest', `The ${name} metadata is not the one that was signed.`);
-}
-
-function requireVersion(name: string, actual: number, expected: number): void {
-  if (actual !== expected) throw versionError(name, actual, `version ${expected} was promised`);
-}
-
-function requireUnexpired(name: string, content: Metadata, nowMs: number): void {
-  if (nowMs < content.expiresMs) return;
-  const when = new Date(content.expiresMs).toISOString();
-  throw signingError('metadata-expired', `The ${name} metadata expired at ${when}.`);
-}
-
 function requireTimestamp(state: TrustedState): Timestamp {
   if (!state.timestamp) throw new Error('updateTimestamp has to come before updateSnapshot');
   return state.timestamp.content;
-}
-
-function versionError(name: string, offered: number | undefined, why: string) {
-  const what = offered === undefined ? name : `${name} version ${offered}`;
-  return signingError('metadata-version', `The source offers ${what}, but ${why}.`);
 }

@@ -14,6 +14,7 @@ const indexSchema = z.strictObject({
   root: z.string(),
   timestamp: z.string().optional(),
   snapshot: z.string().optional(),
+  offlineSnapshot: z.string().optional(),
   targets: z.record(z.string(), z.string()),
 });
 
@@ -41,6 +42,7 @@ export function fileTrustStore(directory: string): TrustStore {
         root: await read(index.root),
         ...(index.timestamp === undefined ? {} : { timestamp: await read(index.timestamp) }),
         ...(index.snapshot === undefined ? {} : { snapshot: await read(index.snapshot) }),
+        ...(index.offlineSnapshot === undefined ? {} : { offlineSnapshot: await read(index.offlineSnapshot) }),
         targets,
       };
     },
@@ -60,6 +62,7 @@ export function fileTrustStore(directory: string): TrustStore {
         root: await put(state.root.bytes),
         ...(state.timestamp ? { timestamp: await put(state.timestamp.bytes) } : {}),
         ...(state.snapshot ? { snapshot: await put(state.snapshot.bytes) } : {}),
+        ...(state.offlineSnapshot ? { offlineSnapshot: await put(state.offlineSnapshot.bytes) } : {}),
         targets,
       };
       await writeFileAtomic(indexPath, JSON.stringify(index));

@@ -1,9 +1,11 @@
 // A TUF repository in memory, with all of its keys at hand: what attack stories are told about.
 import {
   type Delegation,
+  type Grace,
   generateSigningKey,
   type MetadataFile,
   type MetadataSource,
+  offlineSnapshotDocument,
   rootDocument,
   type Signer,
   sha256Hex,
@@ -55,6 +57,10 @@ export class TestRepository {
   expiresMs = NOW + 30 * DAY_MS;
   /** Who signs the channel's file, when it is not who the delegation names. */
   channelSigners: Signer[] | undefined;
+  /** Who signs the offline snapshot: named by the next root; a repository for connected sites has none. */
+  offlineKeys: Signer[] | undefined;
+  grace: Grace = { warnDays: 30, restrictDays: 60 };
+  offlineVersion = 0;
   readonly #roles = new Map<string, MetadataFile>();
 
   /** The first root, as a site is activated with. */
@@ -71,6 +77,7 @@ export class TestRepository {
       targets: policy('targets'),
       snapshot: policy('snapshot'),
       timestamp: policy('timestamp'),
+      ...(this.offlineKeys ? { 'offline-snapshot': { keys: this.offlineKeys.map(s => s.key), threshold: 1 } } : {}),
     };
     const document = rootDocument({ version, expiresMs: this.expiresMs }, roles);
     this.served.metadata.set(
@@ -113,6 +120,15 @@ export class TestRepository {
     const file = { version: snapshotVersion, bytes: snapshot };
     const document = timestampDocument(dates(++this.versions.timestamp), file);
     this.served.metadata.set('timestamp.json', await signMetadata(document, this.keys.timestamp));
+  }
+
+  /** Signs a new offline snapshot over the current roles and root. */
+  async publishOffline(expiresMs = NOW + 365 * DAY_MS, signers = this.offlineKeys as Signer[]): Promise<void> {
+    const rootVersion = this.versions.root;
+    const root = { version: rootVersion, bytes: this.served.metadata.get(`${rootVersion}.root.json`) as Uint8Array };
+    const statement = { signedMs: NOW, root, snapshot: this.versions.snapshot, grace: this.grace };
+    const document = offlineSnapshotDocument({ version: ++this.offlineVersion, expiresMs }, statement, this.#roles);
+    this.served.metadata.set('offline-snapshot.json', await signMetadata(document, signers));
   }
 
   /** What the repository serves now, unchanged by what it publishes later. */
@@ -170,6 +186,7 @@ function filesOf(state: TrustedState): TrustedFiles {
     root: state.root.bytes,
     ...(state.timestamp ? { timestamp: state.timestamp.bytes } : {}),
     ...(state.snapshot ? { snapshot: state.snapshot.bytes } : {}),
+    ...(state.offlineSnapshot ? { offlineSnapshot: state.offlineSnapshot.bytes } : {}),
     targets: new Map([...state.targets].map(([role, file]) => [role, file.bytes])),
   };
 }

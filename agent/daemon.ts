@@ -16,6 +16,7 @@ import { makePlan } from './plan/planner.ts';
 import { sendReport, siteReport } from './report.ts';
 import { Executor, failedNodes } from './run/executor.ts';
 import type { Driver } from './sdk/index.ts';
+import { standingNow } from './update/knowledge.ts';
 import { newestOf, type ReadyRelease } from './update/releases.ts';
 import { licensedNodes, type Site } from './update/site.ts';
 import { UpdateWatcher } from './update/watcher.ts';
@@ -110,6 +111,7 @@ export class Daemon implements ConsoleBackend {
       epoch: this.#leadership.epoch,
       installed: this.#installed,
       update: this.#watcher.status,
+      knowledge: this.#knowledge,
       newest: this.#watcher.newest,
       proposal: this.#proposal,
       executor: this.#executor.view(),
@@ -137,6 +139,12 @@ export class Daemon implements ConsoleBackend {
 
   #bootable({ document, directory }: ReadyRelease): BootRelease {
     return { document, directory: join(this.#options.directory, directory) };
+  }
+
+  /** What is known, and where the site stands by it at this moment. */
+  get #knowledge(): ConsoleState['knowledge'] {
+    const { knowledge } = this.#watcher;
+    return knowledge && { ...knowledge, standing: standingNow(knowledge, new Date(this.#options.now())) };
   }
 
   get #installed(): Installed | undefined {
@@ -177,6 +185,7 @@ export class Daemon implements ConsoleBackend {
     const plan = makePlan(inventory, target, this.#options.drivers, failed);
     const objections = [
       ...licenseObjection(this.#options.site, inventory),
+      ...knowledgeObjection(this.#knowledge),
       ...plan.waitsFor,
       ...checkPlan(plan, inventory, failed),
     ];
@@ -196,6 +205,14 @@ function licenseObjection(site: Site, { nodes }: Inventory): readonly string[] {
   const most = licensedNodes(site);
   if (nodes.length <= most) return [];
   return [`The license allows ${counted(most, 'node')}, the cluster has ${nodes.length}.`];
+}
+
+function knowledgeObjection(knowledge: ConsoleState['knowledge']): readonly string[] {
+  if (knowledge?.standing !== 'restricted') return [];
+  const { source, expires } = knowledge;
+  return [
+    `What ${source} proved expired on ${expires.slice(0, 10)}; the vendor allows no new version by it. Bring a newer stick.`,
+  ];
 }
 
 function installedOf({ document }: ReadyRelease): Installed {

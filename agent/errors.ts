@@ -3,6 +3,10 @@ import { type ErrorTable, errorsOf } from '../signing/index.ts';
 
 export const AGENT_ERRORS = {
   'license-file': { kind: 'license', hint: 'Use the file that the vendor sent, unchanged.' },
+  'knowledge-old': {
+    kind: 'integrity',
+    hint: 'Ask the vendor for a new stick. What runs here goes on, and this stick repairs the versions that are here.',
+  },
   'license-refused': { kind: 'license', hint: 'Ask the vendor whether the license is active and for this product.' },
   'already-activated': {
     kind: 'conflict',

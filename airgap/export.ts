@@ -12,13 +12,14 @@ import {
 } from '../bundles/index.ts';
 import {
   ensureDirectory,
+  firstExpiry,
   forgetful,
   hasCode,
   isSha256Hex,
   type MetadataSource,
   type Repository,
   reasonOf,
-  refresh,
+  refreshFromMedium,
   writeFileAtomic,
 } from '../signing/index.ts';
 import { airgapError } from './errors.ts';
@@ -90,7 +91,8 @@ interface Collected {
 async function collect({ directory, product, channel, license, source, firstRoot, now }: ExportOptions) {
   const files = new Map<string, Uint8Array | string>([[mediaPaths.metadata(directory, '1.root.json'), firstRoot]]);
   // From root 1 each time, so that the medium has the whole chain.
-  const repository = await refresh(recording(source, directory, files), forgetful, firstRoot, now.getTime());
+  const recorded = recording(source, directory, files);
+  const repository = await refreshFromMedium(recorded, forgetful, firstRoot, now.getTime());
   await repository.target(targetPaths.issuers);
   await repository.target(targetPaths.director);
   const release = await newestRelease(repository, product, channel);
@@ -99,12 +101,7 @@ async function collect({ directory, product, channel, license, source, firstRoot
   const wrap = await source.wrap(license, release.manifest.sha256);
   files.set(mediaPaths.director(directory), await source.director());
   files.set(mediaPaths.wrap(directory, release.manifest.sha256), `${JSON.stringify(wrap)}\n`);
-  return { files, release, validUntil: firstExpiry(repository) };
-}
-
-function firstExpiry({ state }: Repository): string {
-  const roles = [state.root, state.timestamp, state.snapshot, ...state.targets.values()];
-  return new Date(Math.min(...roles.flatMap(role => (role ? [role.content.expiresMs] : [])))).toISOString();
+  return { files, release, validUntil: new Date(firstExpiry(repository.state)).toISOString() };
 }
 
 async function write(options: ExportOptions, { files, release, validUntil }: Collected): Promise<Exported> {

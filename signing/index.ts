@@ -1,6 +1,6 @@
 // What other rooms may use of this one.
 export type { AlgorithmClass } from './algorithms.ts';
-export { requireTarget } from './checks.ts';
+export { requireDigest, requireTarget } from './checks.ts';
 export * from './director.ts';
 export * from './encoding.ts';
 export * from './entitlement.ts';
@@ -21,7 +21,9 @@ export * from './keys.ts';
 export * from './license.ts';
 export * from './limits.ts';
 export {
+  type FileMeta,
   type Grace,
+  type OfflineSnapshot,
   parseMetadata,
   parseOfflineRole,
   type RootRole,

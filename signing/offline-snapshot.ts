@@ -66,16 +66,28 @@ export type Standing = 'current' | 'warned' | 'restricted';
  * @param state after whatever it was asked for has been looked up
  */
 export function standingOf(state: TrustedState, nowMs: number): Standing {
-  const { offlineSnapshot } = state;
-  if (!offlineSnapshot || !isOffline(state)) return 'current';
-  const pastMs = nowMs - firstExpiry(state);
-  if (pastMs < 0) return 'current';
-  return pastMs < offlineSnapshot.content.grace.warnDays * DAY_MS ? 'warned' : 'restricted';
+  return standingAt(firstExpiry(state), state.offlineSnapshot?.content.grace, nowMs);
 }
 
-/** When the first of the files in use expires, in milliseconds since 1970. */
+/** The same from what was kept of a state. Without a policy, what has expired is a reason to warn. */
+export function standingAt(expiresMs: number, grace: Grace | undefined, nowMs: number): Standing {
+  const pastMs = nowMs - expiresMs;
+  if (pastMs < 0) return 'current';
+  return !grace || pastMs < grace.warnDays * DAY_MS ? 'warned' : 'restricted';
+}
+
+/**
+ * When the first of the files expires that a state needs, in milliseconds since 1970. It needs no timestamp and snapshot while the
+ * offline snapshot lists the same.
+ */
 export function firstExpiry(state: TrustedState): number {
-  const snapshots = isOffline(state) ? [state.offlineSnapshot] : [state.timestamp, state.snapshot];
+  const snapshots = listsTheSame(state) ? [state.offlineSnapshot] : [state.timestamp, state.snapshot];
   const files = [state.root, ...snapshots, ...state.targets.values()];
   return Math.min(...files.flatMap(file => (file ? [file.content.expiresMs] : [])));
+}
+
+/** True when the offline snapshot lists whatever is in use, in the same versions. */
+function listsTheSame({ listed, offlineSnapshot }: TrustedState): boolean {
+  const meta = offlineSnapshot?.content.meta;
+  return meta !== undefined && [...listed].every(([name, { version }]) => meta.get(name)?.version === version);
 }

@@ -5,8 +5,9 @@ import type { DelegatedRole } from './delegations.ts';
 import { canonicalJson, sha256Hex } from './encoding.ts';
 import { keyIdOf, type PublicKey, type Signer } from './keys.ts';
 import {
-  type Grace,
+  type FileMeta,
   OFFLINE_SNAPSHOT_FIELD,
+  type OfflineSnapshot,
   parseMetadata,
   type RootRole,
   type Targets,
@@ -142,33 +143,27 @@ export function targetsDocument(
 
 /** A snapshot document over `files`, named without `.json`. Lengths and hashes are always written. */
 export function snapshotDocument(dates: RoleDates, files: ReadonlyMap<string, MetadataFile>): object {
-  return { _type: 'snapshot', ...head(dates), meta: metaOf(files) };
+  const meta = [...files].sort(byName).map(([role, file]) => [`${role}.json`, fileMeta(file)] as const);
+  return { _type: 'snapshot', ...head(dates), meta: Object.fromEntries(meta) };
 }
 
-/** What an offline snapshot says besides what it lists. */
-export interface OfflineStatement {
-  readonly signedMs: number;
-  readonly root: MetadataFile;
-  /** The number of the online snapshot that lists the same. */
-  readonly snapshot: number;
-  readonly grace: Grace;
-}
-
-/** An offline snapshot document over `files`, named without `.json`. */
-export function offlineSnapshotDocument(
-  dates: RoleDates,
-  { signedMs, root, snapshot, grace }: OfflineStatement,
-  files: ReadonlyMap<string, MetadataFile>,
-): object {
+/** An offline snapshot document: what it says, and what a snapshot lists. */
+export function offlineSnapshotDocument({ version, expiresMs, ...content }: Omit<OfflineSnapshot, 'type'>): object {
+  const meta = [...content.meta].sort(byName).map(([name, file]) => [name, listedMeta(file)] as const);
   return {
     _type: 'offline-snapshot',
-    ...head(dates),
-    signed_at: seconds(signedMs),
-    root: fileMeta(root),
-    snapshot,
-    meta: metaOf(files),
-    after_expiry: { warn_days: grace.warnDays, restrict_days: grace.restrictDays },
+    ...head({ version, expiresMs }),
+    signed_at: seconds(content.signedMs),
+    root: listedMeta(content.root),
+    snapshot: content.snapshot,
+    meta: Object.fromEntries(meta),
+    after_expiry: { warn_days: content.grace.warnDays, restrict_days: content.grace.restrictDays },
   };
+}
+
+/** What is promised of a file, for a document that names it. */
+export function promiseOf({ version, bytes }: MetadataFile): FileMeta {
+  return { version, length: bytes.length, sha256: sha256Hex(bytes) };
 }
 
 /** A timestamp document that names one snapshot. */
@@ -217,10 +212,6 @@ function seconds(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, 19)}Z`;
 }
 
-function metaOf(files: ReadonlyMap<string, MetadataFile>) {
-  return Object.fromEntries([...files].sort(byName).map(([role, file]) => [`${role}.json`, fileMeta(file)]));
-}
-
 function keyTable(keys: readonly PublicKey[]) {
   return Object.fromEntries(keys.map(key => [keyIdOf(key), key]));
 }
@@ -233,8 +224,12 @@ function targetEntry({ length, sha256, custom }: TargetEntry) {
   return { length, hashes: { sha256 }, ...(custom === undefined ? {} : { custom }) };
 }
 
-function fileMeta({ version, bytes }: MetadataFile) {
-  return { version, length: bytes.length, hashes: { sha256: sha256Hex(bytes) } };
+function fileMeta(file: MetadataFile) {
+  return listedMeta(promiseOf(file));
+}
+
+function listedMeta({ version, length, sha256 }: FileMeta) {
+  return { version, length, hashes: { sha256 } };
 }
 
 function byName(a: readonly [string, unknown], b: readonly [string, unknown]): number {

@@ -1,10 +1,12 @@
 // What the console shows, as one document. Pure: it is put together from what the agent knows and sent when it changed.
 
+import type { Standing } from '../../signing/index.ts';
 import type { NodeState } from '../lifecycle/node.ts';
 import type { Inventory } from '../model/inventory.ts';
 import type { Plan } from '../model/plan.ts';
 import type { JournalEntry, Rollover } from '../model/rollover.ts';
 import type { ExecutorView } from '../run/executor.ts';
+import type { Knowledge } from '../update/knowledge.ts';
 import type { ReadyRelease } from '../update/releases.ts';
 import type { Site } from '../update/site.ts';
 import type { UpdateStatus } from '../update/watcher.ts';
@@ -31,6 +33,8 @@ export interface ConsoleState {
   readonly site: { readonly id: string; readonly name: string; readonly license: string; readonly channel: string };
   readonly installed: Installed | undefined;
   readonly update: UpdateStatus;
+  /** How recent what this site knows is; undefined before the first update. */
+  readonly knowledge: (Knowledge & { readonly standing: Standing }) | undefined;
   readonly offer: Offer | undefined;
   readonly rollover: ConsoleRollover | undefined;
   readonly cluster: ConsoleCluster | undefined;
@@ -78,6 +82,7 @@ export interface StateInput {
   readonly epoch: number;
   readonly installed: Installed | undefined;
   readonly update: UpdateStatus;
+  readonly knowledge: ConsoleState['knowledge'];
   readonly newest: ReadyRelease | undefined;
   readonly proposal: Proposal | undefined;
   readonly executor: ExecutorView;
@@ -98,6 +103,7 @@ export function consoleState(input: StateInput): ConsoleState {
     site: { id: site.site, name: site.name, license: site.licenseId, channel: `${site.product}/${site.channel}` },
     installed,
     update,
+    knowledge: input.knowledge,
     offer: offerOf(input),
     rollover: rolloverOf(executor, inventory),
     cluster: inventory && { simulated: inventory.simulated, nodes: nodesOf(input, inventory), probe: inventory.probe },

@@ -2,8 +2,10 @@
 import { Command } from 'commander';
 import { openMedia, requireMediaFor } from '../../airgap/index.ts';
 import { parsePath } from '../../arguments.ts';
-import { hasCode, signingError } from '../../signing/index.ts';
+import { hasCode, refreshFromMedium, signingError } from '../../signing/index.ts';
 import { bytes, type Terminal } from '../../terminal.ts';
+import { knowledgeText } from '../api/knowledge-text.ts';
+import { readKnowledge, standingNow } from '../update/knowledge.ts';
 import { readSite } from '../update/site.ts';
 import { takeUpdate } from '../update/take.ts';
 import { withData } from './options.ts';
@@ -25,6 +27,7 @@ export function mediaImportCommand(terminal: () => Terminal): Command {
         directory: flags.data,
         site,
         source: media.source,
+        follow: refreshFromMedium,
         now: new Date(),
         onProgress: ({ phase, doneBytes, totalBytes }) => progress.update(doneBytes, totalBytes, phase),
       })
@@ -38,16 +41,19 @@ export function mediaImportCommand(terminal: () => Terminal): Command {
         })
         .finally(() => progress.end());
       const { document, fetchedBytes, reusedBytes } = release;
+      const known = await readKnowledge(flags.data);
+      const knowledge = known && { ...known, standing: standingNow(known, new Date()) };
       const result = {
         version: document.version,
         manifest: document.manifest.sha256,
         isNew,
         fetchedBytes,
         reusedBytes,
+        knowledge,
       };
       const news = isNew
         ? `is ready: ${bytes(fetchedBytes)} copied, ${bytes(reusedBytes)} were here already`
         : 'was ready before';
-      out.result(result, `${document.product} ${document.version} ${news}.`);
+      out.result(result, `${document.product} ${document.version} ${news}.\nKnown now: ${knowledgeText(knowledge)}.`);
     });
 }

@@ -1,6 +1,7 @@
 // What `rollover status` and `rollover plan` print for people.
 import { counted } from '../../signing/index.ts';
 import { bytes, duration, table } from '../../terminal.ts';
+import { knowledgeText } from '../api/knowledge-text.ts';
 import type { ConsoleState } from '../api/state.ts';
 import type { Plan } from '../model/plan.ts';
 import type { UpdateStatus } from '../update/watcher.ts';
@@ -12,6 +13,7 @@ export function statusText(state: ConsoleState): string {
     `installed  ${installedText(state)}`,
     `offered    ${offer ? `${offer.version} (${bytes(offer.plainBytes)}, from ${offer.source})` : 'nothing newer'}`,
     `update     ${updateText(state.update)}`,
+    `knowledge  ${knowledgeText(state.knowledge)}`,
   ];
   if (rollover)
     lines.push(

@@ -26,14 +26,13 @@ export async function followDirector(
   site: Site,
   repository: Repository,
   source: BundleSource,
-  nowMs: number,
 ): Promise<Director> {
   const path = join(directory, 'trust', 'director.json');
   const followed = await readStateFile(path, followedSchema);
   const keys = await repository.target(targetPaths.director);
   const direction = await verifyDirector(await source.director(), keys.bytes);
   const wanted = { license: site.licenseId, site: site.site, product: site.product };
-  requireDirection(direction, wanted, followed, nowMs);
+  requireDirection(direction, wanted, followed, repository.judgedMs);
   const { keyId, director } = direction;
   if (followed?.keyId !== keyId || followed.sequence !== director.sequence) {
     await writeFileAtomic(path, JSON.stringify({ keyId, sequence: director.sequence } satisfies Followed));

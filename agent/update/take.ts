@@ -31,13 +31,14 @@ import {
   type MetadataSource,
   type Repository,
   referenceTime,
-  refresh,
+  type refresh,
   tryLock,
   verifyLicense,
 } from '../../signing/index.ts';
 import { agentError } from '../errors.ts';
 import { takeAttestations } from './attestations.ts';
 import { agrees, followDirector } from './director.ts';
+import { knowledgeOf, standingNow, writeKnowledge } from './knowledge.ts';
 import { addReady, type ReadyRelease, readyReleases, releaseFolder } from './releases.ts';
 import { entitlementSecret, type Site } from './site.ts';
 
@@ -54,6 +55,8 @@ export interface TakeOptions {
   readonly directory: string;
   readonly site: Site;
   readonly source: MetadataSource & BundleSource;
+  /** How the source's metadata is followed: `refreshFromMedium` for what may have lain on a shelf. */
+  readonly follow: typeof refresh;
   /** Others on the local network that may have segments already. */
   readonly peers?: readonly ObjectSource[];
   readonly now: Date;
@@ -78,11 +81,12 @@ export interface Taken {
  * 3. the service says what this site may install, and has not said it longer ago than before
  * 4. the newest release of the channel that the service names is the very one that the channel's role has signed
  * 5. its provenance is about it
- * 6. its manifest opens with this license's key
- * 7. every missing segment arrives, each under its own digest
- * 8. it is unpacked aside, appears at once, and boots what was signed
+ * 6. it is not a new version on the word of files that are too old for that
+ * 7. its manifest opens with this license's key
+ * 8. every missing segment arrives, each under its own digest
+ * 9. it is unpacked aside, appears at once, and boots what was signed
  *
- * @throws `update-none`, `update-busy`, `license-refused`, and the codes of trust, bundles and the source
+ * @throws `update-none`, `update-busy`, `license-refused`, `knowledge-old`, and the codes of trust, bundles and the source
  */
 export async function takeUpdate(options: TakeOptions): Promise<Taken> {
   const lock = await tryLock(join(options.directory, 'update.lock'));
@@ -95,17 +99,19 @@ export async function takeUpdate(options: TakeOptions): Promise<Taken> {
 }
 
 async function take(options: TakeOptions): Promise<Taken> {
-  const { directory, site, source, peers = [], onProgress, onDropped } = options;
+  const { directory, site, source, follow, peers = [], onProgress, onDropped } = options;
   onProgress?.({ phase: 'checking', doneBytes: 0, totalBytes: 0 });
   const trust = fileTrustStore(join(directory, 'trust'));
   const time = await referenceTime(join(directory, 'trust'));
   const now = time.now(options.now);
-  const repository = await refresh(source, trust, Buffer.from(site.trustAnchor), now.getTime());
+  const repository = await follow(source, trust, Buffer.from(site.trustAnchor), now.getTime());
   const license = await coveringLicense(site, repository, now);
 
-  const director = await followDirector(directory, site, repository, source, now.getTime());
+  const director = await followDirector(directory, site, repository, source);
   const document = await newestRelease(repository, site, director);
-  await time.advance(new Date(document.createdAt));
+  await time.advance(newestSigned(repository, document));
+  const knowledge = knowledgeOf(site, repository, director, source.name);
+  await writeKnowledge(directory, knowledge);
   await takeAttestations(directory, site, repository, document);
   const folder = releaseFolder(document);
   const known = (await readyReleases(directory)).find(r => r.document.manifest.sha256 === document.manifest.sha256);
@@ -113,6 +119,10 @@ async function take(options: TakeOptions): Promise<Taken> {
   // Not there, or damaged since: it is unpacked from verified segments (again).
   await removeTree(join(directory, folder));
 
+  if (!known && standingNow(knowledge, now) === 'restricted') {
+    const what = `What ${source.name} proves expired at ${knowledge.expires}`;
+    throw agentError('knowledge-old', `${what}; the vendor allows no new version by it.`);
+  }
   const { version } = document;
   const store = filesystemStore(join(directory, 'objects'));
   const { manifest } = await openRelease(document, { id: license.id, secret: entitlementSecret(site) }, source, store);
@@ -204,6 +214,11 @@ async function newestRelease(repository: Repository, site: Site, { installs }: D
     'release-disputed',
     `What the service offers as ${what} is not what was signed, or not for this site.`,
   );
+}
+
+/** The latest time under the vendor's offline keys. */
+function newestSigned({ state }: Repository, { createdAt }: ReleaseDocument): Date {
+  return new Date(Math.max(Date.parse(createdAt), state.offlineSnapshot?.content.signedMs ?? 0));
 }
 
 /** The unpacked kernel and initrd are the ones whose digest nodes will have to report. */

@@ -2,8 +2,9 @@
 // data for the console; a failed check is tried again and never stops anything.
 import type { Logger } from 'pino';
 import type { DroppedSource } from '../../bundles/index.ts';
-import { RolloverError } from '../../signing/index.ts';
+import { RolloverError, refresh } from '../../signing/index.ts';
 import { feedClient } from './feed-client.ts';
+import { type Knowledge, readKnowledge } from './knowledge.ts';
 import { peerSource } from './peer.ts';
 import { newestOf, type ReadyRelease, readyReleases } from './releases.ts';
 import type { Site } from './site.ts';
@@ -33,6 +34,8 @@ export class UpdateWatcher {
   readonly #options: WatcherOptions;
   status: UpdateStatus;
   releases: readonly ReadyRelease[] = [];
+  /** What the last update has taught; undefined before the first. */
+  knowledge: Knowledge | undefined;
 
   constructor(options: WatcherOptions) {
     this.#options = options;
@@ -47,6 +50,7 @@ export class UpdateWatcher {
   /** Reads what lies ready; cheap, called often. */
   async look(): Promise<void> {
     this.releases = await readyReleases(this.#options.directory);
+    this.knowledge = await readKnowledge(this.#options.directory);
   }
 
   /** Asks the service once and takes what is new. Never throws: what went wrong is the status. */
@@ -58,7 +62,7 @@ export class UpdateWatcher {
       const onProgress = (progress: TakeProgress) => this.#set(progress);
       const peers = this.#options.peers.map(peerSource);
       const onDropped = (dropped: DroppedSource) => log.warn(dropped, 'source given up');
-      await takeUpdate({ directory, site, source, peers, now: now(), onProgress, onDropped });
+      await takeUpdate({ directory, site, source, follow: refresh, peers, now: now(), onProgress, onDropped });
       await this.look();
       this.#set({ phase: 'idle', checkedAt: now().toISOString() });
     } catch (error) {

@@ -1,19 +1,21 @@
 // What a proposal changes, in sentences for the people who are asked to sign it. Made from the proposed documents alone:
 // nothing that the proposal says about itself is shown.
 import {
+  counted,
   type EditableRoot,
   type EditableTargets,
   editRoot,
   editTargets,
   keyIdOf,
   type PublicKey,
+  parseMetadata,
+  type RootRole,
   type SignerNames,
-  type TopRole,
 } from '../../signing/index.ts';
 import { currentRoot, fingerprintOf, type Proposal } from './proposal.ts';
 import { nameOf, namesIn } from './requirements.ts';
 
-const TOP_ROLES: readonly TopRole[] = ['root', 'targets', 'snapshot', 'timestamp'];
+const ROLES: readonly RootRole[] = ['root', 'targets', 'snapshot', 'timestamp', 'offline-snapshot'];
 
 /** One line a change, each under the role whose file makes it. */
 export function changesOf(proposal: Proposal): readonly string[] {
@@ -25,6 +27,7 @@ export function changesOf(proposal: Proposal): readonly string[] {
       : 'a new repository: this is its first root',
     ...[...proposal.next].flatMap(([role, bytes]) => {
       if (role === 'root') return rootChanges(currentRoot(proposal), bytes, names);
+      if (role === 'offline-snapshot') return offlineSnapshotChanges(proposal.published.get(role), bytes);
       return targetsChanges(role, proposal.published.get(role), bytes, names);
     }),
   ];
@@ -34,11 +37,13 @@ function rootChanges(current: Buffer | undefined, next: Buffer, names: SignerNam
   const [before, after] = [current && editRoot(current), editRoot(next)];
   return [
     versions('root', before, after),
-    ...TOP_ROLES.flatMap(role => {
+    ...ROLES.flatMap(role => {
       const [old, now] = [before?.roles[role], after.roles[role]];
-      const changes = keyChanges(old?.keys ?? [], now.keys, names);
+      const changes = keyChanges(old?.keys ?? [], now?.keys ?? [], names);
       const threshold =
-        old?.threshold === now.threshold ? [] : [`threshold ${old?.threshold ?? 'none'} → ${now.threshold}`];
+        old?.threshold === now?.threshold
+          ? []
+          : [`threshold ${old?.threshold ?? 'none'} → ${now?.threshold ?? 'none'}`];
       return [...changes, ...threshold].map(change => `root ${after.version}, ${role} role: ${change}`);
     }),
     ...nameChanges(before, after).map(change => `root ${after.version}: ${change}`),
@@ -54,6 +59,23 @@ function targetsChanges(
   const [before, after] = [current && editTargets(current), editTargets(next)];
   const changes = [...targetChanges(before, after), ...delegationChanges(before, after, names)];
   return [versions(role, before, after), ...changes.map(change => `${role} ${after.version}: ${change}`)];
+}
+
+function offlineSnapshotChanges(current: Buffer | undefined, next: Buffer): readonly string[] {
+  const read = (bytes: Buffer) => parseMetadata('offline-snapshot', bytes).content;
+  const [before, after] = [current && read(current), read(next)];
+  const { version, signedMs, root, snapshot, meta, grace } = after;
+  const roles = [...meta].map(
+    ([name, file]) => `${name.replace(/\.json$/, '')} ${file.version} (SHA-256 ${file.sha256})`,
+  );
+  const says = [
+    `states what is published on ${day(signedMs)}`,
+    `names root ${root.version} (SHA-256 ${root.sha256}) as the newest`,
+    `names snapshot ${snapshot}`,
+    ...roles.map(role => `lists ${role}`),
+    `after its expiry: ${counted(grace.warnDays, 'day')} with a warning, ${counted(grace.restrictDays, 'day')} restricted`,
+  ];
+  return [versions('offline-snapshot', before, after), ...says.map(line => `offline-snapshot ${version}: ${line}`)];
 }
 
 interface Dated {

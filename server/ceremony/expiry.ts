@@ -1,5 +1,5 @@
 // When what is published expires, and when somebody has to be told. Pure.
-import { parseMetadata } from '../../signing/index.ts';
+import { parseMetadata, parseOfflineRole } from '../../signing/index.ts';
 
 const DAY_MS = 24 * 3600_000;
 
@@ -24,7 +24,8 @@ export interface RoleExpiry {
 /** The expiry of published files, by role. */
 export function expiriesOf(files: ReadonlyMap<string, Uint8Array>, nowMs: number): readonly RoleExpiry[] {
   return [...files].map(([role, bytes]) => {
-    const { version, expiresMs } = parseMetadata(typeOf(role), bytes).content;
+    const isOnline = role === 'snapshot' || role === 'timestamp';
+    const { version, expiresMs } = (isOnline ? parseMetadata(role, bytes) : parseOfflineRole(role, bytes)).content;
     const leftMs = expiresMs - nowMs;
     const expires = new Date(expiresMs).toISOString();
     const common = { role, version, expires, daysLeft: Math.floor(leftMs / DAY_MS) };
@@ -47,7 +48,3 @@ export function expiryWarnings(
 
 const RENEW = 'renew it with `rollover trust renew`, or sites will refuse all updates';
 const LOOK = 'the service does not renew it; read its log';
-
-function typeOf(role: string) {
-  return role === 'root' || role === 'snapshot' || role === 'timestamp' ? role : 'targets';
-}

@@ -6,6 +6,8 @@ import {
   canonicalJson,
   editRoot,
   editTargets,
+  offlineSnapshotDocument,
+  parseMetadata,
   parseOfflineRole,
   rootDocument,
   targetsDocument,
@@ -75,7 +77,7 @@ function requireFollows(proposal: Proposal): void {
   else if (!next.has('root') || published.size > 0) throw new TypeError('the first root is missing');
   if (next.size === 0) throw new TypeError('it proposes nothing');
   for (const [role, bytes] of published) {
-    if (requirementsOf(publishedAlone(proposal), role).every(requirement => isMet(requirement, bytes))) continue;
+    if (wasPublished(proposal, role, bytes)) continue;
     throw new TypeError(`what it calls the published ${role} was not signed by enough of its keys`);
   }
   for (const [role, bytes] of next) {
@@ -90,26 +92,33 @@ function requireFollows(proposal: Proposal): void {
   }
 }
 
-/** What was published, seen as a proposal of itself: its signatures are counted by the same rules. */
-function publishedAlone({ roots, published, ...rest }: Proposal): Proposal {
-  return { ...rest, roots, published: new Map(), next: published };
+/**
+ * What was published, seen as a proposal of itself: its signatures are counted by the same rules. The offline snapshot may be from
+ * before its keys were changed: an earlier root counts as well.
+ */
+function wasPublished({ roots, published, ...rest }: Proposal, role: string, bytes: Buffer): boolean {
+  const isSigned = (until: readonly Buffer[]) =>
+    requirementsOf({ ...rest, roots: until, published: new Map(), next: published }, role).every(requirement =>
+      isMet(requirement, bytes),
+    );
+  if (role !== 'offline-snapshot') return isSigned(roots);
+  return roots.some((root, index) => editRoot(root).roles['offline-snapshot'] && isSigned(roots.slice(0, index + 1)));
 }
 
 /** What a signer is shown has to be all that is signed: a field that we would not write is one that we cannot show. */
 function requireShowable(role: string, bytes: Buffer): void {
   const { signed } = parseOfflineRole(role, bytes);
-  const rewritten = role === 'root' ? rewrittenRoot(bytes) : rewrittenTargets(bytes);
-  if (!canonicalJson(rewritten).equals(signed)) {
+  if (!canonicalJson(rewritten(role, bytes)).equals(signed)) {
     throw new TypeError(`the proposed ${role} holds something that this version cannot show`);
   }
 }
 
-function rewrittenRoot(bytes: Buffer): object {
-  const { roles, names, ...dates } = editRoot(bytes);
-  return rootDocument(dates, roles, names);
-}
-
-function rewrittenTargets(bytes: Buffer): object {
+function rewritten(role: string, bytes: Buffer): object {
+  if (role === 'root') {
+    const { roles, names, ...dates } = editRoot(bytes);
+    return rootDocument(dates, roles, names);
+  }
+  if (role === 'offline-snapshot') return offlineSnapshotDocument(parseMetadata(role, bytes).content);
   const { targets, delegations, ...dates } = editTargets(bytes);
   return targetsDocument(dates, targets, delegations);
 }

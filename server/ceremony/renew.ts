@@ -2,7 +2,6 @@
 import type { Signer } from '../../signing/index.ts';
 import { serverError } from '../errors.ts';
 import type { ApiClient } from '../pipeline/api-client.ts';
-import type { OfflineRole } from '../pipeline/vendor-keys.ts';
 import type { Proposal } from './proposal.ts';
 import { publishProposal } from './publish-proposal.ts';
 import { readPublishedRoles } from './published-roles.ts';
@@ -29,12 +28,11 @@ export function rootRenewal(api: ApiClient, expiresMs: number, now: Date): Promi
   return renewal(api, 'root', expiresMs, now);
 }
 
-async function renewal(api: ApiClient, role: OfflineRole, expiresMs: number, now: Date): Promise<Proposal> {
+async function renewal(api: ApiClient, role: 'root' | 'targets', expiresMs: number, now: Date): Promise<Proposal> {
   const published = await readPublishedRoles(api);
   if (published.roots.length === 0) {
     throw serverError('trust-missing', `The service at ${api.url} has no root of trust yet.`);
   }
-  const nothing = { root: [], targets: [] };
-  const request = { add: nothing, remove: nothing, thresholds: {}, renew: [role], expiresMs };
+  const request = { add: {}, remove: {}, thresholds: {}, renew: [role], expiresMs };
   return proposeNext(published, request, undefined, now.toISOString());
 }

@@ -9,9 +9,10 @@ import {
   metadataFile,
   type PublicKey,
   type RolePolicy,
+  type RootRole,
+  type RootRoles,
   rootDocument,
   sha256Hex,
-  type TopRole,
   targetsDocument,
 } from '../../signing/index.ts';
 import { serverError } from '../errors.ts';
@@ -24,18 +25,19 @@ import type { SignerCard } from './signer-card.ts';
 
 /** What somebody asks for. */
 export interface Request {
-  readonly add: Readonly<Record<OfflineRole, readonly SignerCard[]>>;
+  readonly add: Readonly<Partial<Record<OfflineRole, readonly SignerCard[]>>>;
   /** Names of signers. */
-  readonly remove: Readonly<Record<OfflineRole, readonly string[]>>;
+  readonly remove: Readonly<Partial<Record<OfflineRole, readonly string[]>>>;
   readonly thresholds: Readonly<Partial<Record<OfflineRole, number>>>;
   /** Roles whose expiry is renewed, also where nothing else about them changes. */
-  readonly renew: readonly OfflineRole[];
+  readonly renew: readonly ('root' | 'targets')[];
   readonly expiresMs: number;
 }
 
-const TOP_ROLES: readonly TopRole[] = ['root', 'targets', 'snapshot', 'timestamp'];
+const ROLES: readonly RootRole[] = ['root', 'targets', 'snapshot', 'timestamp', 'offline-snapshot'];
 
-type Roles = Readonly<Record<TopRole, RolePolicy>>;
+/** Of a role that nobody has signed for yet. */
+const NOBODY: RolePolicy = { keys: [], threshold: 1 };
 
 /**
  * Proposes the changes that were asked for. Targets and the channels are proposed again where the change needs it: they list
@@ -52,10 +54,9 @@ export function proposeNext(
 ): Proposal {
   const current = editRoot(published.roots.at(-1) as Buffer);
   const names = new Map(current.names);
-  const offline = (role: OfflineRole) => changedPolicy(role, current.roles[role], names, request);
-  const roles: Roles = { ...current.roles, root: offline('root'), targets: offline('targets'), ...onlineRoles(online) };
+  const roles = { ...current.roles, ...offlineRoles(current.roles, names, request), ...onlineRoles(online) };
   const changesRoot =
-    TOP_ROLES.some(role => !samePolicy(roles[role], current.roles[role])) || request.renew.includes('root');
+    ROLES.some(role => !samePolicy(roles[role], current.roles[role])) || request.renew.includes('root');
   const changesTargets = !samePolicy(roles.targets, current.roles.targets) || request.renew.includes('targets');
   if (!changesRoot && !changesTargets) throw serverError('config-invalid', 'The request changes nothing.');
 
@@ -69,9 +70,7 @@ export function proposeNext(
 /** The first root and targets of a service that has none. @throws `config-invalid` */
 export function proposeFirst(request: Request, online: OnlineKeys, createdAt: string): Proposal {
   const names = new Map<string, string>();
-  const none = { keys: [], threshold: 1 };
-  const offline = (role: OfflineRole) => changedPolicy(role, none, names, request);
-  const roles = { ...onlineRoles(online), root: offline('root'), targets: offline('targets') } as Roles;
+  const roles = { ...offlineRoles({}, names, request), ...onlineRoles(online) } as RootRoles;
   const dates = { version: 1, expiresMs: request.expiresMs };
   const objects = new Map([
     [targetPaths.issuers, Buffer.from(online.issuers)],
@@ -113,18 +112,32 @@ function withTargets(
   return { ...top, next, published };
 }
 
+/** The roles of people after the request. Root and targets always have keys; the offline snapshot once somebody is named. */
+function offlineRoles(
+  current: Readonly<Partial<Record<OfflineRole, RolePolicy>>>,
+  names: Map<string, string>,
+  request: Request,
+): Pick<RootRoles, OfflineRole> {
+  const changed = (role: OfflineRole) => changedPolicy(role, current[role] ?? NOBODY, names, request);
+  const isNamed = current['offline-snapshot'] ?? request.add['offline-snapshot']?.length;
+  const roles = { root: changed('root'), targets: changed('targets') };
+  return isNamed ? { ...roles, 'offline-snapshot': changed('offline-snapshot') } : roles;
+}
+
 /** A role's keys and threshold after the request; `names` learns who the new ones are. */
 function changedPolicy(
   role: OfflineRole,
   { keys, threshold }: RolePolicy,
   names: Map<string, string>,
-  { add, remove, thresholds }: Request,
+  request: Request,
 ): RolePolicy {
-  const unknown = remove[role].find(name => !keys.some(key => names.get(keyIdOf(key)) === name));
+  const { thresholds } = request;
+  const [add, remove] = [request.add[role] ?? [], request.remove[role] ?? []];
+  const unknown = remove.find(name => !keys.some(key => names.get(keyIdOf(key)) === name));
   if (unknown !== undefined) throw serverError('signer-unknown', `No key of the ${role} role belongs to ${unknown}.`);
-  const kept = keys.filter(key => !remove[role].includes(names.get(keyIdOf(key)) ?? ''));
-  const added = add[role].flatMap(card => card.keys).filter(key => !isAmong(key, kept));
-  for (const card of add[role]) for (const key of card.keys) names.set(keyIdOf(key), card.name);
+  const kept = keys.filter(key => !remove.includes(names.get(keyIdOf(key)) ?? ''));
+  const added = add.flatMap(card => card.keys).filter(key => !isAmong(key, kept));
+  for (const card of add) for (const key of card.keys) names.set(keyIdOf(key), card.name);
   const policy = { keys: [...kept, ...added], threshold: thresholds[role] ?? threshold };
   for (const { class: kind, keys: able } of perClass(role, role, policy)) {
     if (able.length >= policy.threshold) continue;
@@ -144,7 +157,7 @@ function onlineRoles(online: Pick<OnlineKeys, 'snapshot' | 'timestamp'> | undefi
   return { snapshot: role(online.snapshot), timestamp: role(online.timestamp) };
 }
 
-function samePolicy(a: RolePolicy, b: RolePolicy): boolean {
+function samePolicy(a: RolePolicy | undefined, b: RolePolicy | undefined): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
 }
 

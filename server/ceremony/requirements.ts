@@ -44,6 +44,11 @@ export function requirementsOf(proposal: Proposal, role: string): readonly Requi
     return [...before, ...perClass(role, 'the next root', editRoot(next).roles.root)];
   }
   if (role === 'targets') return perClass(role, 'targets', editRoot(next).roles.targets);
+  if (role === 'offline-snapshot') {
+    const policy = editRoot(next).roles['offline-snapshot'];
+    if (!policy) throw new TypeError('root names nobody for the offline snapshot');
+    return perClass(role, 'the offline-snapshot role', policy);
+  }
   const delegator = proposal.next.get('targets');
   const delegation = delegator && editTargets(delegator).delegations.find(({ name }) => name === role);
   if (!delegation) throw new TypeError(`nobody delegates to the role ${role}`);

@@ -46,6 +46,7 @@ const signerSchema = z.strictObject({ name: signerName, keys: z.array(keySchema)
 const listSchema = z.strictObject({
   root: z.array(signerSchema).min(1).max(16).optional(),
   targets: z.array(signerSchema).min(1).max(16).optional(),
+  'offline-snapshot': z.array(signerSchema).min(1).max(16).optional(),
 });
 
 export type SignerDescription = z.infer<typeof signerSchema>;

@@ -4,6 +4,7 @@ import { counted } from '../../signing/index.ts';
 import type { Terminal } from '../../terminal.ts';
 import { serverError } from '../errors.ts';
 import { setUpRoot } from '../pipeline/root-ceremony.ts';
+import { OFFLINE_ROLES } from '../pipeline/vendor-keys.ts';
 import { type ServiceOptions, serviceOf, withKeys, withService } from './options.ts';
 import { count } from './trust/arguments.ts';
 import { keyCommand } from './trust/key.ts';
@@ -22,6 +23,8 @@ interface InitFlags extends ServiceOptions {
   readonly rootThreshold: number;
   readonly targetsKeys: number;
   readonly targetsThreshold: number;
+  readonly offlineSnapshotKeys: number;
+  readonly offlineSnapshotThreshold: number;
 }
 
 export function trustCommand(terminal: () => Terminal): Command {
@@ -32,14 +35,25 @@ export function trustCommand(terminal: () => Terminal): Command {
     .option('--root-threshold <n>', 'how many of them have to sign', count, 1)
     .option('--targets-keys <n>', 'keys of the release-signing role', count, 1)
     .option('--targets-threshold <n>', 'how many of them have to sign', count, 1)
+    .option('--offline-snapshot-keys <n>', 'keys of the role that vouches for sticks', count, 1)
+    .option('--offline-snapshot-threshold <n>', 'how many of them have to sign', count, 1)
     .addHelpText('after', INIT_EXAMPLE)
     .action(async (flags: InitFlags) => {
-      requireReachable('root', flags.rootThreshold, flags.rootKeys);
-      requireReachable('targets', flags.targetsThreshold, flags.targetsKeys);
+      const keys = {
+        root: flags.rootKeys,
+        targets: flags.targetsKeys,
+        'offline-snapshot': flags.offlineSnapshotKeys,
+      };
+      const thresholds = {
+        root: flags.rootThreshold,
+        targets: flags.targetsThreshold,
+        'offline-snapshot': flags.offlineSnapshotThreshold,
+      };
+      for (const role of OFFLINE_ROLES) requireReachable(role, thresholds[role], keys[role]);
       const { fingerprint } = await setUpRoot(await serviceOf(flags), {
         keysDirectory: flags.keys,
-        keys: { root: flags.rootKeys, targets: flags.targetsKeys },
-        thresholds: { root: flags.rootThreshold, targets: flags.targetsThreshold },
+        keys,
+        thresholds,
         nowMs: Date.now(),
       });
       terminal().result(

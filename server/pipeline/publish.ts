@@ -12,12 +12,13 @@ import {
   type ReleaseDocument,
 } from '../../bundles/index.ts';
 import { hasCode, type Signer } from '../../signing/index.ts';
-import { expiryWarnings } from '../ceremony/expiry.ts';
+import { DEFAULT_LIFE_MS, expiryWarnings } from '../ceremony/expiry.ts';
 import { serverError } from '../errors.ts';
 import type { ReleaseView } from '../releases/releases.ts';
 import type { ApiClient } from './api-client.ts';
 import { attestations } from './attestations.ts';
 import { type ChannelPublication, type ChannelState, readChannel, withRelease } from './channel-metadata.ts';
+import { KEYS_ELSEWHERE, publishOfflineSnapshot } from './offline-snapshot.ts';
 import { publishedReleases } from './published.ts';
 import { type LocalRelease, measure, openReleaseFile, requireImageFiles } from './release-file.ts';
 import { Uploader } from './upload.ts';
@@ -98,6 +99,8 @@ async function publish(api: ApiClient, release: LocalRelease, options: PublishOp
     pipelineVersion,
   });
   const counter = await publishPacked(api, release, packed, about, signers, options);
+  const terms = { expiresMs: startedMs + DEFAULT_LIFE_MS, signedMs: startedMs };
+  const offline = await publishOfflineSnapshot(api, options.keysDirectory, terms);
   return {
     product,
     version,
@@ -110,7 +113,10 @@ async function publish(api: ApiClient, release: LocalRelease, options: PublishOp
     sealedBytes: packed.sealedBytes,
     newBytes: packed.newBytes,
     sentBytes: uploader.sentBytes,
-    warnings: expiryWarnings(before, options.nowMs),
+    warnings: [
+      ...expiryWarnings(before, options.nowMs),
+      ...(offline.status === 'keys-elsewhere' ? [KEYS_ELSEWHERE] : []),
+    ],
   };
 }
 

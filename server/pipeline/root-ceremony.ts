@@ -6,6 +6,7 @@ import { type NamedSigner, namesOf } from '../ceremony/signer-file.ts';
 import { serverError } from '../errors.ts';
 import type { OnlineKeys } from '../trust/setup.ts';
 import type { ApiClient } from './api-client.ts';
+import { publishOfflineSnapshot } from './offline-snapshot.ts';
 import { createVendorKeys, type OfflineRole } from './vendor-keys.ts';
 
 export interface CeremonyOptions {
@@ -35,10 +36,11 @@ export async function setUpRoot(api: ApiClient, options: CeremonyOptions): Promi
   const roles = {
     root: offline('root'),
     targets: offline('targets'),
+    'offline-snapshot': offline('offline-snapshot'),
     snapshot: { keys: [online.snapshot], threshold: 1 },
     timestamp: { keys: [online.timestamp], threshold: 1 },
   };
-  const document = rootDocument(dates(options.nowMs), roles, namesOf([...signers.root, ...signers.targets]));
+  const document = rootDocument(dates(options.nowMs), roles, namesOf(Object.values(signers).flat()));
   const root = await signMetadata(document, all(signers.root));
   const issuers = Buffer.from(online.issuers);
   const director = Buffer.from(online.director);
@@ -50,6 +52,8 @@ export async function setUpRoot(api: ApiClient, options: CeremonyOptions): Promi
   const files = { root, targets, issuers, director };
   const body = Object.fromEntries(Object.entries(files).map(([name, bytes]) => [name, bytes.toString('base64')]));
   await api.post('/v1/trust', body);
+  const terms = { expiresMs: options.nowMs + DEFAULT_LIFE_MS, signedMs: options.nowMs };
+  await publishOfflineSnapshot(api, options.keysDirectory, terms);
   return { fingerprint: sha256Hex(root) };
 }
 

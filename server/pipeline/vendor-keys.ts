@@ -1,4 +1,4 @@
-// The vendor's own keys: signing keys of root and targets, and one secret per product. A directory of files that only
+// The vendor's own keys: signing keys of the offline roles, and one secret per product. A directory of files that only
 // their owner can read; the hosted service never sees them.
 import { randomBytes } from 'node:crypto';
 import { readdir, stat } from 'node:fs/promises';
@@ -17,12 +17,15 @@ import {
 import { type NamedSigner, openSigners, readSignerList } from '../ceremony/signer-file.ts';
 import { serverError } from '../errors.ts';
 
-export type OfflineRole = 'root' | 'targets';
+/** The roles whose keys stay with the vendor, in the order of a ceremony. */
+export const OFFLINE_ROLES = ['root', 'targets', 'offline-snapshot'] as const;
+
+export type OfflineRole = (typeof OFFLINE_ROLES)[number];
 
 const PRODUCT_KEY_BYTES = 32;
 
 /**
- * Makes the keys of both offline roles. Keys that are there already are used when they are as many as wanted.
+ * Makes the keys of all offline roles. Keys that are there already are used when they are as many as wanted.
  *
  * @throws `keys-exist`
  */
@@ -31,7 +34,7 @@ export async function createVendorKeys(
   counts: Readonly<Record<OfflineRole, number>>,
 ): Promise<Readonly<Record<OfflineRole, readonly NamedSigner[]>>> {
   await ensureDirectory(directory, 0o700);
-  for (const role of ['root', 'targets'] as const) {
+  for (const role of OFFLINE_ROLES) {
     for (let i = 1; i <= counts[role]; i++) {
       const path = join(directory, `${role}-${i}.pem`);
       if (!(await stat(path).catch(() => undefined))) await writeKeyFile(path, NEW_KEYS.map(generateSigningKey));
@@ -40,7 +43,11 @@ export async function createVendorKeys(
     if (found === counts[role]) continue;
     throw serverError('keys-exist', `${directory} already holds ${found} ${role} keys; ${counts[role]} were wanted.`);
   }
-  return { root: await fileSigners(directory, 'root'), targets: await fileSigners(directory, 'targets') };
+  return {
+    root: await fileSigners(directory, 'root'),
+    targets: await fileSigners(directory, 'targets'),
+    'offline-snapshot': await fileSigners(directory, 'offline-snapshot'),
+  };
 }
 
 /**

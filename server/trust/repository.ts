@@ -7,13 +7,16 @@ import {
   forgetful,
   type MetadataFile,
   type MetadataSource,
+  OFFLINE_SNAPSHOT,
   parseMetadata,
   parseOfflineRole,
+  type RootRole,
   refresh,
+  refreshFromMedium,
+  requireDigest,
   sha256Hex,
   signMetadata,
   snapshotDocument,
-  type TopRole,
   timestampDocument,
 } from '../../signing/index.ts';
 import type { Context } from '../context.ts';
@@ -142,9 +145,21 @@ async function snapshotInForce(
 async function verifyAsSite(context: Context, db: Database, publication: Publication, now: Date): Promise<void> {
   const anchor = await publishedMetadata(db, 'root', 1);
   if (!anchor) throw serverError('trust-missing', 'This service has no root of trust yet.');
-  const view = await refresh(databaseSource(context, db), forgetful, anchor, now.getTime());
+  const offline = publication.metadata.get('offline-snapshot');
+  if (offline) await requireListsPublished(db, offline);
+  const follow = offline ? refreshFromMedium : refresh;
+  const view = await follow(databaseSource(context, db), forgetful, anchor, now.getTime());
   await view.loadAllRoles();
   for (const path of publication.targets.keys()) await view.target(path);
+}
+
+/** An offline snapshot names nothing but what was published. @throws `metadata-digest` */
+async function requireListsPublished(db: Database, offline: Uint8Array): Promise<void> {
+  const { root, meta } = parseMetadata('offline-snapshot', offline).content;
+  for (const [name, promised] of [['root.json', root] as const, ...meta]) {
+    const bytes = await publishedMetadata(db, name.replace(/\.json$/, ''), promised.version);
+    requireDigest(name, bytes ?? Buffer.alloc(0), promised);
+  }
 }
 
 /** Reads metadata from the database and signed objects from the blob store: what a site would be served. */
@@ -158,16 +173,17 @@ export function databaseSource({ blobs }: Context, db: Database): MetadataSource
   };
 }
 
-/** `3.root.json` to role and version; `timestamp.json` has none. Undefined for anything else. */
+/** `3.root.json` to role and version; `timestamp.json` and `offline-snapshot.json` have none. Undefined for anything else. */
 export function parseMetadataName(name: string): { role: string; version?: number } | undefined {
   if (name === 'timestamp.json') return { role: 'timestamp' };
+  if (name === OFFLINE_SNAPSHOT) return { role: 'offline-snapshot' };
   const match = /^([1-9]\d{0,8})\.([a-z0-9][a-z0-9._-]{0,127})\.json$/.exec(name);
   return match ? { role: match[2] as string, version: Number(match[1]) } : undefined;
 }
 
 /** Current targets and channel roles, as the snapshot lists them. */
 async function currentRoles(db: Database): Promise<Map<string, MetadataFile>> {
-  const notListed: TopRole[] = ['root', 'timestamp', 'snapshot'];
+  const notListed: RootRole[] = ['root', 'timestamp', 'snapshot', 'offline-snapshot'];
   const rows = await db
     .selectFrom('metadata')
     .distinctOn('role')

@@ -40,6 +40,11 @@ const KINDS: readonly { kind: string; find: (stick: string) => Promise<string>; 
   { kind: 'index', find: async s => join(s, 'rollover-media.json'), named: /rollover-media\.json/ },
   { kind: 'root', find: async s => join(s, 'metadata', '1.root.json'), named: /root/ },
   { kind: 'timestamp', find: async s => join(s, 'metadata', 'timestamp.json'), named: /timestamp/ },
+  {
+    kind: 'offline snapshot',
+    find: async s => join(s, 'metadata', 'offline-snapshot.json'),
+    named: /offline-snapshot/,
+  },
   { kind: 'snapshot', find: s => newest(join(s, 'metadata'), /\.snapshot\.json$/), named: /snapshot/ },
   { kind: 'targets', find: s => newest(join(s, 'metadata'), TARGETS), named: /targets/ },
   { kind: 'channel role', find: s => newest(join(s, 'metadata'), CHANNEL), named: /cloud\.stable/ },

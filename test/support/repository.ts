@@ -6,6 +6,7 @@ import {
   type MetadataFile,
   type MetadataSource,
   offlineSnapshotDocument,
+  promiseOf,
   rootDocument,
   type Signer,
   sha256Hex,
@@ -126,8 +127,15 @@ export class TestRepository {
   async publishOffline(expiresMs = NOW + 365 * DAY_MS, signers = this.offlineKeys as Signer[]): Promise<void> {
     const rootVersion = this.versions.root;
     const root = { version: rootVersion, bytes: this.served.metadata.get(`${rootVersion}.root.json`) as Uint8Array };
-    const statement = { signedMs: NOW, root, snapshot: this.versions.snapshot, grace: this.grace };
-    const document = offlineSnapshotDocument({ version: ++this.offlineVersion, expiresMs }, statement, this.#roles);
+    const document = offlineSnapshotDocument({
+      version: ++this.offlineVersion,
+      expiresMs,
+      signedMs: NOW,
+      root: promiseOf(root),
+      snapshot: this.versions.snapshot,
+      meta: new Map([...this.#roles].map(([role, file]) => [`${role}.json`, promiseOf(file)])),
+      grace: this.grace,
+    });
     this.served.metadata.set('offline-snapshot.json', await signMetadata(document, signers));
   }
 

@@ -40,7 +40,7 @@ export async function startTestService(): Promise<TestService> {
   const token = (await readFile(server.adminTokenPath, 'utf8')).trim();
   const api = apiClient(server.url, token);
   const keysDirectory = join(directory, 'keys');
-  const one = { root: 1, targets: 1 };
+  const one = { root: 1, targets: 1, 'offline-snapshot': 1 };
   const { fingerprint } = await setUpRoot(api, { keysDirectory, keys: one, thresholds: one, nowMs: Date.now() });
   return {
     directory,

@@ -9,6 +9,7 @@ const EMPTY: ConsoleState = {
   site: { id: 'site-1', name: 'north', license: 'lic-1', channel: 'cloud/stable' },
   installed: undefined,
   update: { phase: 'idle' },
+  knowledge: undefined,
   offer: undefined,
   rollover: undefined,
   cluster: undefined,
@@ -27,6 +28,18 @@ test('status tells how the search for updates goes, and why it failed', () => {
   const problem = { code: 'feed-unreachable', message: 'It does not answer.', hint: 'Check the network.' };
   const failed = statusText({ ...EMPTY, update: { phase: 'failed', problem } });
   assert.match(failed, /the last look failed\. It does not answer\. Check the network\. \(feed-unreachable\)$/m);
+});
+
+test('status tells how recent what is known is, and what follows when it has expired', () => {
+  assert.match(statusText(EMPTY), /^knowledge {2}nothing has been taken from the vendor yet$/m);
+  const knowledge = { source: 'stick /mnt', root: 2, snapshot: 41, asOf: '2026-11-20T10:00:00Z' } as const;
+  const expires = '2027-11-20T10:00:00Z';
+  const said = (standing: 'current' | 'warned' | 'restricted') =>
+    statusText({ ...EMPTY, knowledge: { ...knowledge, expires, standing } });
+  const known = 'knowledge {2}license not revoked as of 2026-11-20, snapshot 41; ';
+  assert.match(said('current'), new RegExp(`^${known}good until 2027-11-20$`, 'm'));
+  assert.match(said('warned'), new RegExp(`^${known}EXPIRED on 2027-11-20: .* should be renewed$`, 'm'));
+  assert.match(said('restricted'), new RegExp(`^${known}EXPIRED on 2027-11-20: no new version`, 'm'));
 });
 
 test('status says what nodes run when it is no release that is known here, and when they are out of sight', () => {

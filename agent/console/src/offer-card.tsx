@@ -1,5 +1,6 @@
 // What is offered: version, notes, plan, and the button. A button that is off says why.
 import { createSignal, For, type JSX, Show } from 'solid-js';
+import { knowledgeText } from '../../api/knowledge-text.ts';
 import type { ConsoleState, Offer } from '../../api/state.ts';
 import { bytes, clock, duration } from './format.ts';
 import { PlanList } from './plan-list.tsx';
@@ -96,6 +97,9 @@ function UpdateLine(props: { state: ConsoleState }): JSX.Element {
   const moving = () => update().phase === 'fetching' || update().phase === 'unpacking';
   return (
     <div class="update-line" role="status">
+      <p class={props.state.knowledge?.standing === 'restricted' ? 'banner problem' : 'quiet'} data-testid="knowledge">
+        What is known: {knowledgeText(props.state.knowledge)}
+      </p>
       <Show when={moving()}>
         <label>
           {update().phase === 'fetching' ? 'Fetching' : 'Unpacking'} {update().version}:{' '}

@@ -4,22 +4,25 @@ import type { Terminal } from '../../../terminal.ts';
 import { DEFAULT_LIFE_MS } from '../../ceremony/expiry.ts';
 import { writeProposal } from '../../ceremony/proposal-file.ts';
 import { renewTargets, rootRenewal } from '../../ceremony/renew.ts';
+import { KEYS_ELSEWHERE, publishOfflineSnapshot } from '../../pipeline/offline-snapshot.ts';
 import { signersOf } from '../../pipeline/vendor-keys.ts';
 import { type ServiceOptions, serviceOf, withKeys, withService } from '../options.ts';
 import { futureDate } from './arguments.ts';
+import { type OfflineFlags, offlineTerms, restrictDaysOption, warnDaysOption } from './offline-terms.ts';
 import { proposalText } from './proposal-view.ts';
 
-interface RenewFlags extends ServiceOptions {
+interface RenewFlags extends ServiceOptions, OfflineFlags {
   readonly keys: string;
   readonly out: string;
-  readonly expires?: number;
 }
 
 export function renewCommand(terminal: () => Terminal): Command {
   return withKeys(withService(new Command('renew')))
-    .description('renew the expiry of targets and channels, and propose a renewal of root')
+    .description('renew targets, channels and the offline snapshot, and propose a renewal of root')
     .option('--out <file>', 'where to write the proposal for the root signers', 'root-renewal.proposal')
     .option('--expires <date>', 'last day, as 2027-12-31 (default: in a year)', futureDate)
+    .addOption(warnDaysOption())
+    .addOption(restrictDaysOption())
     .addHelpText('after', EXAMPLE)
     .action(async (flags: RenewFlags) => {
       const api = await serviceOf(flags);
@@ -27,12 +30,16 @@ export function renewCommand(terminal: () => Terminal): Command {
       const expiresMs = flags.expires ?? now.getTime() + DEFAULT_LIFE_MS;
       const signers = await signersOf(flags.keys, 'targets');
       const versions = await renewTargets(api, signers, expiresMs, now);
+      const offline = await publishOfflineSnapshot(api, flags.keys, offlineTerms(flags, now));
       const root = await rootRenewal(api, expiresMs, now);
       await writeProposal(flags.out, root);
-      const what = [...versions].map(([role, version]) => `${role} ${version}`).join(', ');
+      const renewed = new Map(versions);
+      if (offline.status === 'published') renewed.set('offline-snapshot', offline.version);
+      if (offline.status === 'keys-elsewhere') terminal().say(`Warning: ${KEYS_ELSEWHERE}.`);
+      const what = [...renewed].map(([role, version]) => `${role} ${version}`).join(', ');
       const expires = new Date(expiresMs).toISOString();
       terminal().result(
-        { renewed: Object.fromEntries(versions), expires, proposal: flags.out },
+        { renewed: Object.fromEntries(renewed), expires, proposal: flags.out },
         `Renewed until ${expires.slice(0, 10)}: ${what}.\n\n${proposalText(root)}\n\nThe proposal for root is in ${flags.out}. Send it to the root signers.`,
       );
     });

@@ -3,11 +3,13 @@ import { Command } from 'commander';
 import { editRoot } from '../../../signing/index.ts';
 import { type Terminal, table } from '../../../terminal.ts';
 import { expiriesOf } from '../../ceremony/expiry.ts';
+import { missingFrom } from '../../ceremony/offline-snapshot.ts';
 import { readProposal } from '../../ceremony/proposal-file.ts';
 import { publishedRole, readPublishedRoles } from '../../ceremony/published-roles.ts';
 import { nameOf, perClass } from '../../ceremony/requirements.ts';
 import { serverError } from '../../errors.ts';
 import type { ApiClient } from '../../pipeline/api-client.ts';
+import { OFFLINE_ROLES } from '../../pipeline/vendor-keys.ts';
 import { type ServiceOptions, serviceOf, withService } from '../options.ts';
 import { proposalText, proposalView } from './proposal-view.ts';
 
@@ -34,26 +36,30 @@ export function statusCommand(terminal: () => Terminal): Command {
         table(['role', 'class', 'needs', 'signers'], signers),
       ];
       const warnings = status.roles.flatMap(({ warning }) => (warning === undefined ? [] : [`Warning: ${warning}.`]));
+      if (status.unlisted.length > 0) {
+        const list = status.unlisted.join(', ');
+        warnings.push(`Warning: the offline snapshot does not list ${list}: \`rollover trust renew\` makes the next.`);
+      }
       out.result(status, [...tables, ...warnings].join('\n\n'));
     });
 }
 
 async function publishedStatus(api: ApiClient) {
-  const { roots, targets } = await readPublishedRoles(api);
+  const { roots, targets, snapshot, offlineSnapshot } = await readPublishedRoles(api);
   const root = roots.at(-1);
   if (!root) throw serverError('trust-missing', `The service at ${api.url} has no root of trust yet.`);
   const files = new Map([['root', root], ...targets]);
-  for (const role of ['snapshot', 'timestamp']) {
-    const bytes = await publishedRole(api, role);
-    if (bytes) files.set(role, bytes);
-  }
+  const others = { snapshot, timestamp: await publishedRole(api, 'timestamp'), 'offline-snapshot': offlineSnapshot };
+  for (const [role, bytes] of Object.entries(others)) if (bytes) files.set(role, bytes);
   const { roles, names } = editRoot(root);
-  const signers = (['root', 'targets'] as const).flatMap(role =>
-    perClass(role, role, roles[role]).map(({ class: kind, threshold, keys }) => {
+  const signers = OFFLINE_ROLES.flatMap(role => {
+    const policy = roles[role];
+    return (policy ? perClass(role, role, policy) : []).map(({ class: kind, threshold, keys }) => {
       return { role, class: kind, threshold, names: keys.map(key => nameOf(key, names)) };
-    }),
-  );
-  return { roles: expiriesOf(files, Date.now()), signers };
+    });
+  });
+  const unlisted = offlineSnapshot && snapshot ? missingFrom(offlineSnapshot, { root, snapshot }) : [];
+  return { roles: expiriesOf(files, Date.now()), signers, unlisted };
 }
 
 const EXAMPLE = `

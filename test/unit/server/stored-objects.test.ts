@@ -6,7 +6,7 @@ import { after, before, test } from 'node:test';
 import { feedClient } from '../../../agent/update/feed-client.ts';
 import { newSite, type Site } from '../../../agent/update/site.ts';
 import { takeUpdate } from '../../../agent/update/take.ts';
-import { RolloverError } from '../../../signing/index.ts';
+import { RolloverError, refresh } from '../../../signing/index.ts';
 import { startTestService, type TestService } from '../../support/service.ts';
 import { temporary } from '../../support/temporary.ts';
 
@@ -25,7 +25,7 @@ after(() => service.close());
 async function take(directory: string) {
   const source = feedClient(site);
   try {
-    return await takeUpdate({ directory, site, source, now: new Date() });
+    return await takeUpdate({ directory, site, source, follow: refresh, now: new Date() });
   } finally {
     source.close();
   }

@@ -145,9 +145,8 @@ test('root and targets that have both expired are renewed together', async () =>
   const signers = (
     await Promise.all((['root', 'targets'] as const).map(r => signersOf(service.keysDirectory, r)))
   ).flat();
-  const nothing = { root: [], targets: [] };
   const renew = async (expiresMs: number) => {
-    const request = { add: nothing, remove: nothing, thresholds: {}, renew: ['root', 'targets'] as const, expiresMs };
+    const request = { add: {}, remove: {}, thresholds: {}, renew: ['root', 'targets'] as const, expiresMs };
     const now = new Date().toISOString();
     const proposal = proposeNext(await readPublishedRoles(service.api), request, undefined, now);
     await publishProposal(service.api, (await signProposal(proposal, signers)).proposal);

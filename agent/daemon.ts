@@ -99,7 +99,7 @@ export class Daemon implements ConsoleBackend {
     if (this.#proposal.hash !== hash) {
       throw agentError('plan-changed', 'The cluster has changed since this plan was shown.');
     }
-    const [objection] = licenseObjection(this.#options.site, this.#inventory);
+    const [objection] = licenseObjection(this.#watcher.site, this.#inventory);
     if (objection !== undefined) throw agentError('plan-blocked', objection);
     await this.#executor.begin(this.#proposal.plan, this.#inventory);
     this.#notify();
@@ -184,7 +184,7 @@ export class Daemon implements ConsoleBackend {
     const failed = failedNodes(this.#executor.view().records);
     const plan = makePlan(inventory, target, this.#options.drivers, failed);
     const objections = [
-      ...licenseObjection(this.#options.site, inventory),
+      ...licenseObjection(this.#watcher.site, inventory),
       ...knowledgeObjection(this.#knowledge),
       ...plan.waitsFor,
       ...checkPlan(plan, inventory, failed),

@@ -99,6 +99,7 @@ async function collect({ directory, product, channel, license, source, firstRoot
   await repository.target(targetPaths.provenance(product, channel, release.version));
   await repository.target(targetPaths.sbom(product, channel, release.version));
   const wrap = await source.wrap(license, release.manifest.sha256);
+  files.set(mediaPaths.license(directory), await source.license());
   files.set(mediaPaths.director(directory), await source.director());
   files.set(mediaPaths.wrap(directory, release.manifest.sha256), `${JSON.stringify(wrap)}\n`);
   return { files, release, validUntil: new Date(firstExpiry(repository.state)).toISOString() };

@@ -17,6 +17,7 @@ import { decodeIndex, type MediaIndex, mediaPaths } from './layout.ts';
 const INDEX_BYTES = 64 * 1024;
 const WRAP_BYTES = 64 * 1024;
 const DIRECTOR_BYTES = 256 * 1024;
+const LICENSE_BYTES = 64 * 1024;
 
 export interface Media {
   readonly index: MediaIndex;
@@ -84,6 +85,11 @@ function mediaSource(directory: string): MetadataSource & BundleSource {
       const bytes = await readBounded(mediaPaths.director(directory), DIRECTOR_BYTES);
       if (bytes) return bytes.toString('utf8').trim();
       throw airgapError('media-incomplete', 'The stick lacks what the service says to sites of its license.');
+    },
+    async license() {
+      const bytes = await readBounded(mediaPaths.license(directory), LICENSE_BYTES);
+      if (bytes) return bytes.toString('utf8').trim();
+      throw airgapError('media-incomplete', 'The stick lacks the license document.');
     },
     async wrap(_license, manifest) {
       const bytes = await readBounded(mediaPaths.wrap(directory, manifest), WRAP_BYTES);

@@ -5,6 +5,7 @@
 //   targets/<sha256>            signed documents
 //   objects/<ab>/<sha256>       sealed manifests and segments
 //   wraps/<sha256>.json         content keys, wrapped for the license
+//   license.jws                 the license document of that day
 //   director.jws                what the service says that sites of this license may install
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -31,6 +32,7 @@ export const mediaPaths = {
   objects: (directory: string) => join(directory, 'objects'),
   object: (directory: string, digest: string) => join(directory, 'objects', digest.slice(0, 2), digest),
   wrap: (directory: string, manifest: string) => join(directory, 'wraps', `${manifest}.json`),
+  license: (directory: string) => join(directory, 'license.jws'),
   director: (directory: string) => join(directory, 'director.jws'),
 } as const;
 

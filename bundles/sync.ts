@@ -20,6 +20,8 @@ export interface BundleSource extends ObjectSource {
   wrap(license: string, manifestDigest: string): Promise<Wrap>;
   /** What the service says that this site may install: a compact JWS. A medium has one for all sites of its license. */
   director(): Promise<string>;
+  /** The license document as it is now: a compact JWS. */
+  license(): Promise<string>;
 }
 
 export interface SyncProgress {

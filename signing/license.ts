@@ -3,7 +3,7 @@
 import type { KeyObject } from 'node:crypto';
 import { z } from 'zod';
 import { signingError } from './errors.ts';
-import { signJws, verifyJws } from './jws.ts';
+import { readJws, signJws, verifyJws } from './jws.ts';
 
 const TYPE = 'rollover-license+jws';
 
@@ -53,6 +53,20 @@ export async function verifyLicense(document: string, issuers: Uint8Array): Prom
     throw signingError('license-invalid', 'The license document was not signed by the vendor, or was altered.', {
       cause,
     });
+  }
+}
+
+/**
+ * What a document says and which key signed it, for its own issuer, who keeps it. Nothing is proven by it.
+ *
+ * @throws `license-invalid`
+ */
+export function readOwnLicense(document: string): { readonly license: License; readonly keyId: string } {
+  try {
+    const { payload, keyId } = readJws(document);
+    return { license: licenseSchema.parse(payload), keyId };
+  } catch (cause) {
+    throw signingError('license-invalid', 'The license document is damaged.', { cause });
   }
 }
 

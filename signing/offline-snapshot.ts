@@ -22,12 +22,12 @@ export function isOffline({ listed, offlineSnapshot }: TrustedState): boolean {
 }
 
 /**
- * Follows an offline snapshot, after the roots. What was expired by less than its grace is taken: {@link standingOf} says so.
+ * Takes note of an offline snapshot, after the roots: what it says of the newest root holds, whichever snapshot is gone by.
  *
- * @throws `root-chain-incomplete`, `metadata-signature`, `metadata-version`, `metadata-digest`, `metadata-expired`,
- * `metadata-malformed`, `metadata-too-large`
+ * @throws `root-chain-incomplete`, `metadata-signature`, `metadata-version`, `metadata-digest`, `metadata-malformed`,
+ * `metadata-too-large`
  */
-export function updateOfflineSnapshot(state: TrustedState, bytes: Uint8Array, nowMs: number): TrustedState {
+export function updateOfflineSnapshot(state: TrustedState, bytes: Uint8Array): TrustedState {
   requireSize('offline-snapshot', bytes, LIMITS.snapshotBytes);
   const { content, ...file } = parseMetadata('offline-snapshot', bytes, state.policy.format);
   requireSigned(state.policy, { content, ...file }, 'offline-snapshot', state.root.content);
@@ -36,9 +36,20 @@ export function updateOfflineSnapshot(state: TrustedState, bytes: Uint8Array, no
     throw versionError('offline-snapshot', content.version, `version ${known.version} is already known`);
   }
   requireNewestRoot(state, content.root);
-  requireNothingLost(state, content.meta);
+  if (known) requireNothingLost(known.meta, content.meta);
+  return { ...state, offlineSnapshot: { content, bytes } };
+}
+
+/**
+ * Goes by the offline snapshot that is known. What has expired by less than its grace is taken: {@link standingOf} says so.
+ *
+ * @throws `metadata-version` where the site has seen newer files than it lists, `metadata-expired`
+ */
+export function goOffline(state: TrustedState, nowMs: number): TrustedState {
+  const { content } = state.offlineSnapshot as NonNullable<typeof state.offlineSnapshot>;
+  if (state.snapshot) requireNothingLost(state.snapshot.content.meta, content.meta);
   requireUnexpired('offline-snapshot', content, nowMs - graceMs(content.grace));
-  return { ...state, offlineSnapshot: { content, bytes }, listed: content.meta, targets: new Map() };
+  return { ...state, listed: content.meta, targets: new Map() };
 }
 
 /** A chain of roots that was cut short would leave keys trusted that the vendor has replaced. Newer roots may follow. */

@@ -1,7 +1,13 @@
 // Drives the trust core over a medium: as over a network while its timestamp is fresh, by the offline snapshot when it is not.
 import { hasCode } from './errors.ts';
 import { LIMITS } from './limits.ts';
-import { graceMs, namesOfflineSnapshot, OFFLINE_SNAPSHOT, updateOfflineSnapshot } from './offline-snapshot.ts';
+import {
+  goOffline,
+  graceMs,
+  namesOfflineSnapshot,
+  OFFLINE_SNAPSHOT,
+  updateOfflineSnapshot,
+} from './offline-snapshot.ts';
 import { STRICT, type TrustPolicy } from './policy.ts';
 import { begin, followOnline } from './refresh.ts';
 import { type Repository, repositoryView } from './repository-view.ts';
@@ -24,7 +30,7 @@ export async function refreshFromMedium(
   const { state, stored } = await begin(source, store, anchor, policy);
   if (!namesOfflineSnapshot(state)) return followOnline(state, stored, source, store, nowMs);
   const bytes = await required(source, OFFLINE_SNAPSHOT, LIMITS.snapshotBytes);
-  const offline = await keep(store, state, updateOfflineSnapshot(state, bytes, nowMs));
+  const offline = await keep(store, state, updateOfflineSnapshot(state, bytes));
   try {
     return await followOnline(offline, stored, source, store, nowMs);
   } catch (error) {
@@ -34,12 +40,13 @@ export async function refreshFromMedium(
 }
 
 async function followOffline(
-  state: TrustedState,
+  start: TrustedState,
   stored: TrustedFiles | undefined,
   source: MetadataSource,
   store: TrustStore,
   nowMs: number,
 ): Promise<Repository> {
+  const state = await keep(store, start, goOffline(start, nowMs));
   const { content } = state.offlineSnapshot as NonNullable<typeof state.offlineSnapshot>;
   const judgedMs = nowMs - graceMs(content.grace);
   requireCurrentRoot(state, judgedMs);

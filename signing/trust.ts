@@ -171,25 +171,20 @@ export function updateSnapshot(state: TrustedState, bytes: Uint8Array, nowMs: nu
   const next = parseMetadata('snapshot', bytes, state.policy.format);
   requireSigned(state.policy, next, 'snapshot', state.root.content); // 5.5.3
   requireVersion('snapshot', next.content.version, expected.version); // 5.5.4
-  requireNothingLost(state, next.content.meta); // 5.5.5
+  for (const known of [state.snapshot, state.offlineSnapshot]) {
+    if (known) requireNothingLost(known.content.meta, next.content.meta); // 5.5.5
+  }
   requireUnexpired('snapshot', next.content, nowMs); // 5.5.6
   const { meta } = next.content;
   return { ...state, snapshot: { content: next.content, bytes }, listed: meta, targets: new Map() };
 }
 
-/**
- * Section 5.5.5, for either snapshot against both that are known: no role goes back or away.
- *
- * @throws `metadata-version`
- */
-export function requireNothingLost(state: TrustedState, offered: Snapshot['meta']): void {
-  for (const snapshot of [state.snapshot, state.offlineSnapshot]) {
-    for (const [name, known] of snapshot?.content.meta ?? []) {
-      const meta = offered.get(name);
-      if (!meta) throw versionError(name, undefined, 'the new snapshot no longer lists it');
-      if (meta.version >= known.version) continue;
-      throw versionError(name, meta.version, `version ${known.version} is already known`);
-    }
+/** Section 5.5.5: from one snapshot to the next, no role goes back or away. @throws `metadata-version` */
+export function requireNothingLost(known: Snapshot['meta'], offered: Snapshot['meta']): void {
+  for (const [name, { version }] of known) {
+    const meta = offered.get(name);
+    if (!meta) throw versionError(name, undefined, 'the new snapshot no longer lists it');
+    if (meta.version < version) throw versionError(name, meta.version, `version ${version} is already known`);
   }
 }
 

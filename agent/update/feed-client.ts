@@ -67,6 +67,9 @@ export function feedClient(site: Site, connectTimeoutMs = CONNECT_TIMEOUT_MS): F
       const answer = JSON.parse((await required(feedPaths.director(site.site), DIRECTOR_BYTES)).toString('utf8'));
       return directorResponseSchema.parse(answer).document;
     },
+    async license() {
+      return parseDocument(activationResponseSchema, await required(feedPaths.license, JSON_BYTES), 'license').license;
+    },
     async activate(body) {
       const answer = await required(feedPaths.activations, JSON_BYTES, body);
       return parseDocument(activationResponseSchema, answer, 'answer to the activation').license;

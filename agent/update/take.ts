@@ -18,7 +18,6 @@ import {
   type ReleaseDocument,
   removeTree,
   syncSegments,
-  targetPaths,
   unpackRelease,
 } from '../../bundles/index.ts';
 import {
@@ -26,19 +25,17 @@ import {
   fileTrustStore,
   hasCode,
   type License,
-  type LicenseObjection,
-  licenseObjections,
   type MetadataSource,
   type Repository,
   referenceTime,
   type refresh,
   tryLock,
-  verifyLicense,
 } from '../../signing/index.ts';
 import { agentError } from '../errors.ts';
 import { takeAttestations } from './attestations.ts';
 import { agrees, followDirector } from './director.ts';
 import { knowledgeOf, standingNow, writeKnowledge } from './knowledge.ts';
+import { followLicense } from './license.ts';
 import { addReady, type ReadyRelease, readyReleases, releaseFolder } from './releases.ts';
 import { entitlementSecret, type Site } from './site.ts';
 
@@ -105,7 +102,7 @@ async function take(options: TakeOptions): Promise<Taken> {
   const time = await referenceTime(join(directory, 'trust'));
   const now = time.now(options.now);
   const repository = await follow(source, trust, Buffer.from(site.trustAnchor), now.getTime());
-  const license = await coveringLicense(site, repository, now);
+  const license = await followLicense(directory, site, repository, source, now);
 
   const director = await followDirector(directory, site, repository, source);
   const document = await newestRelease(repository, site, director);
@@ -168,32 +165,6 @@ async function take(options: TakeOptions): Promise<Taken> {
   };
   await addReady(directory, release);
   return { release, isNew: true, license };
-}
-
-/** The verified license, when nothing speaks against it. @throws `license-invalid`, `license-refused` */
-async function coveringLicense(site: Site, repository: Repository, now: Date): Promise<License> {
-  const issuers = await repository.target(targetPaths.issuers);
-  const license = await verifyLicense(site.license, issuers.bytes);
-  const wanted = { product: site.product, channel: site.channel, nowMs: now.getTime() };
-  const objections = licenseObjections(license, wanted);
-  if (objections.length === 0) return license;
-  const isEarly = objections.some(({ reason }) => reason === 'not-yet-valid');
-  const hint = isEarly ? { hint: 'Check the clock of this machine (`date`): it may be behind.' } : {};
-  const text = objections.map(objectionText).join(', and ');
-  throw agentError('license-refused', `License ${license.id} ${text}.`, hint);
-}
-
-function objectionText(objection: LicenseObjection): string {
-  switch (objection.reason) {
-    case 'not-yet-valid':
-      return `is not valid before ${objection.notBefore}`;
-    case 'expired':
-      return `expired at ${objection.expiresAt}`;
-    case 'other-product':
-      return `is for ${objection.product}`;
-    case 'channel-not-included':
-      return `does not include the channel ${objection.channel}`;
-  }
 }
 
 /**

@@ -7,7 +7,7 @@ import { feedClient } from './feed-client.ts';
 import { type Knowledge, readKnowledge } from './knowledge.ts';
 import { peerSource } from './peer.ts';
 import { newestOf, type ReadyRelease, readyReleases } from './releases.ts';
-import type { Site } from './site.ts';
+import { readSite, type Site } from './site.ts';
 import { type TakeProgress, takeUpdate } from './take.ts';
 
 export interface UpdateStatus {
@@ -34,11 +34,14 @@ export class UpdateWatcher {
   readonly #options: WatcherOptions;
   status: UpdateStatus;
   releases: readonly ReadyRelease[] = [];
+  /** With the newest license that an update has brought. */
+  site: Site;
   /** What the last update has taught; undefined before the first. */
   knowledge: Knowledge | undefined;
 
   constructor(options: WatcherOptions) {
     this.#options = options;
+    this.site = options.site;
     this.status = { phase: options.site.connected ? 'idle' : 'offline' };
   }
 
@@ -50,12 +53,14 @@ export class UpdateWatcher {
   /** Reads what lies ready; cheap, called often. */
   async look(): Promise<void> {
     this.releases = await readyReleases(this.#options.directory);
+    this.site = await readSite(this.#options.directory);
     this.knowledge = await readKnowledge(this.#options.directory);
   }
 
   /** Asks the service once and takes what is new. Never throws: what went wrong is the status. */
   async check(): Promise<void> {
-    const { directory, site, now, log } = this.#options;
+    const { directory, now, log } = this.#options;
+    const { site } = this;
     if (!site.connected) return;
     const source = feedClient(site);
     try {

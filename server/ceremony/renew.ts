@@ -34,5 +34,5 @@ async function renewal(api: ApiClient, role: 'root' | 'targets', expiresMs: numb
     throw serverError('trust-missing', `The service at ${api.url} has no root of trust yet.`);
   }
   const request = { add: {}, remove: {}, thresholds: {}, renew: [role], expiresMs };
-  return proposeNext(published, request, undefined, now.toISOString());
+  return proposeNext(published, request, {}, now.toISOString());
 }

@@ -13,6 +13,7 @@ import {
   type RootRoles,
   rootDocument,
   sha256Hex,
+  type TargetEntry,
   targetsDocument,
 } from '../../signing/index.ts';
 import { serverError } from '../errors.ts';
@@ -49,7 +50,7 @@ const NOBODY: RolePolicy = { keys: [], threshold: 1 };
 export function proposeNext(
   published: PublishedRoles,
   request: Request,
-  online: Pick<OnlineKeys, 'snapshot' | 'timestamp'> | undefined,
+  online: Partial<OnlineKeys>,
   createdAt: string,
 ): Proposal {
   const current = editRoot(published.roots.at(-1) as Buffer);
@@ -57,14 +58,16 @@ export function proposeNext(
   const roles = { ...current.roles, ...offlineRoles(current.roles, names, request), ...onlineRoles(online) };
   const changesRoot =
     ROLES.some(role => !samePolicy(roles[role], current.roles[role])) || request.renew.includes('root');
-  const changesTargets = !samePolicy(roles.targets, current.roles.targets) || request.renew.includes('targets');
+  const keySets = keySetEntries(online);
+  const changesTargets =
+    !samePolicy(roles.targets, current.roles.targets) || request.renew.includes('targets') || keySets.size > 0;
   if (!changesRoot && !changesTargets) throw serverError('config-invalid', 'The request changes nothing.');
 
   const next = new Map<string, Buffer>();
   const dates = { version: current.version + 1, expiresMs: request.expiresMs };
   if (changesRoot) next.set('root', unsigned(rootDocument(dates, roles, names)));
   const proposal = { createdAt, roots: published.roots, published: new Map(), next, objects: new Map() };
-  return changesTargets ? withTargets(proposal, published.targets, roles.targets, request) : proposal;
+  return changesTargets ? withTargets(proposal, published.targets, roles.targets, keySets, request) : proposal;
 }
 
 /** The first root and targets of a service that has none. @throws `config-invalid` */
@@ -72,13 +75,8 @@ export function proposeFirst(request: Request, online: OnlineKeys, createdAt: st
   const names = new Map<string, string>();
   const roles = { ...offlineRoles({}, names, request), ...onlineRoles(online) } as RootRoles;
   const dates = { version: 1, expiresMs: request.expiresMs };
-  const objects = new Map([
-    [targetPaths.issuers, Buffer.from(online.issuers)],
-    [targetPaths.director, Buffer.from(online.director)],
-  ]);
-  const entries = new Map(
-    [...objects].map(([path, bytes]) => [path, { length: bytes.length, sha256: sha256Hex(bytes) }]),
-  );
+  const objects = keySetsOf(online);
+  const entries = keySetEntries(online);
   const next = new Map([
     ['root', unsigned(rootDocument(dates, roles, names))],
     ['targets', unsigned(targetsDocument(dates, entries))],
@@ -86,14 +84,16 @@ export function proposeFirst(request: Request, online: OnlineKeys, createdAt: st
   return { createdAt, roots: [], published: new Map(), next, objects };
 }
 
-/** Adds the next targets, with every delegation given to `policy`, and the channels that have to be signed again. */
+/** Adds the next targets, with new `entries` and every delegation given to `policy`, and the channels that have to be signed again. */
 function withTargets(
   proposal: Proposal,
   published: PublishedRoles['targets'],
   policy: RolePolicy,
+  entries: ReadonlyMap<string, TargetEntry>,
   request: Request,
 ): Proposal {
-  const { version, targets, delegations } = editTargets(published.get('targets') as Buffer);
+  const { version, targets: before, delegations } = editTargets(published.get('targets') as Buffer);
+  const targets = new Map([...before, ...entries]);
   const given = delegations.map(({ name, paths }) => ({ name, paths, ...policy }));
   const dates = { version: version + 1, expiresMs: request.expiresMs };
   const top = {
@@ -151,10 +151,20 @@ function isAmong(key: PublicKey, keys: readonly PublicKey[]): boolean {
   return keys.some(other => keyIdOf(other) === keyIdOf(key));
 }
 
-function onlineRoles(online: Pick<OnlineKeys, 'snapshot' | 'timestamp'> | undefined) {
-  if (!online) return {};
+function onlineRoles({ snapshot, timestamp }: Partial<OnlineKeys>) {
   const role = (key: PublicKey) => ({ keys: [key], threshold: 1 });
-  return { snapshot: role(online.snapshot), timestamp: role(online.timestamp) };
+  return { ...(snapshot && { snapshot: role(snapshot) }), ...(timestamp && { timestamp: role(timestamp) }) };
+}
+
+/** The key sets that targets name, by path. */
+function keySetsOf({ issuers, director }: Partial<OnlineKeys>): ReadonlyMap<string, Buffer> {
+  const sets = { [targetPaths.issuers]: issuers, [targetPaths.director]: director };
+  return new Map(Object.entries(sets).flatMap(([path, set]) => (set === undefined ? [] : [[path, Buffer.from(set)]])));
+}
+
+function keySetEntries(online: Partial<OnlineKeys>): ReadonlyMap<string, TargetEntry> {
+  const entryOf = (bytes: Buffer) => ({ length: bytes.length, sha256: sha256Hex(bytes) });
+  return new Map([...keySetsOf(online)].map(([path, bytes]) => [path, entryOf(bytes)]));
 }
 
 function samePolicy(a: RolePolicy | undefined, b: RolePolicy | undefined): boolean {

@@ -1,12 +1,10 @@
 // What a site may install, said by the service for one license: the releases of its channels that it is entitled to. Rollouts
 // and yanks narrow this; the offline keys have said what exists.
-import { createPublicKey } from 'node:crypto';
 import { sql } from 'kysely';
 import { parseDocument, releaseDocumentSchema } from '../../bundles/index.ts';
 import { type Director, type Install, keyIdOf, publicKeyOf, signDirector } from '../../signing/index.ts';
 import type { Context } from '../context.ts';
 import { serverError } from '../errors.ts';
-import { issuerKeys } from '../licenses/issuers.ts';
 import { activeLicense } from '../licenses/licenses.ts';
 import { onlineKey } from '../secrets.ts';
 
@@ -16,11 +14,6 @@ const LIFE_MS = { connected: 30 * DAY_MS, media: 400 * DAY_MS } as const;
 /** The newest of each channel: a site that is further behind takes the newest as well. */
 const MOST_INSTALLS = 64;
 const KEY_NAME = 'director';
-
-/** The content of the target `director/keys.json`. */
-export async function directorKeys({ db, vault }: Context): Promise<Buffer> {
-  return issuerKeys(createPublicKey(await onlineKey(db, vault, KEY_NAME)));
-}
 
 /**
  * A fresh document.

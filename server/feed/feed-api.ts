@@ -9,7 +9,7 @@ import { directorFor } from '../director/director.ts';
 import { serverError } from '../errors.ts';
 import { sendMetadata, sendObject } from '../http/objects.ts';
 import { notFound, problems } from '../http/problem.ts';
-import { activeLicense } from '../licenses/licenses.ts';
+import { activeLicense, licenseDocument } from '../licenses/licenses.ts';
 import { wrapFor } from '../licenses/wraps.ts';
 import { activateSite, recordReport } from '../sites/sites.ts';
 import { connectionLicense } from './psk-listener.ts';
@@ -42,6 +42,9 @@ export function feedApi(context: Context): Express {
   app.get(feedPaths.wrap(':manifest'), async (request, response) => {
     const license = connectionLicense(request.socket);
     response.json(await wrapFor(context, license, digest.parse(param(request, 'manifest'))));
+  });
+  app.get(feedPaths.license, async (request, response) => {
+    response.json({ license: await licenseDocument(context, connectionLicense(request.socket)) });
   });
   app.get(feedPaths.director(':site'), async (request, response) => {
     const site = siteIdSchema.parse(param(request, 'site'));

@@ -8,7 +8,14 @@ import type { Actor } from '../audit/audit.ts';
 import type { Context } from '../context.ts';
 import { directorFor } from '../director/director.ts';
 import { serverError } from '../errors.ts';
-import { issueLicense, licenseById, listLicenses, rekeyLicense, revokeLicense } from '../licenses/licenses.ts';
+import {
+  issueLicense,
+  licenseById,
+  licenseDocument,
+  listLicenses,
+  rekeyLicense,
+  revokeLicense,
+} from '../licenses/licenses.ts';
 import { countWraps, wrapFor } from '../licenses/wraps.ts';
 import { collectGarbage, GARBAGE_GRACE_MS } from '../releases/garbage.ts';
 import { leaseObjects } from '../releases/leases.ts';
@@ -22,9 +29,8 @@ import {
 } from '../releases/releases.ts';
 import { listSites, removeSite } from '../sites/sites.ts';
 import { publishCeremony } from '../trust/ceremony.ts';
-import { prepareOnlineKeys } from '../trust/online-keys.ts';
 import { publishedMetadata } from '../trust/repository.ts';
-import { onlineKeys, setUpTrust } from '../trust/setup.ts';
+import { nextOnlineKeys, ONLINE_KEYS, onlineKeys, setUpTrust } from '../trust/setup.ts';
 import { sendMetadata, sendObject } from './objects.ts';
 import { notFound, problems } from './problem.ts';
 import { authenticate } from './tokens.ts';
@@ -61,6 +67,8 @@ const releaseQuerySchema = z.object({
   channel: name.optional(),
   version: versionSchema.optional(),
 });
+
+const nextKeysSchema = z.strictObject({ keys: z.array(z.enum(ONLINE_KEYS)).min(1) });
 
 const missingSchema = z.strictObject({ holder: z.uuid(), digests: z.array(digest).min(1).max(MISSING_AT_ONCE) });
 
@@ -117,8 +125,9 @@ export function vendorApi(context: Context, jobs: Jobs): Express {
     await setUpTrust(context, trustSchema.parse(request.body), actorOf(response));
     response.status(201).json({ status: 'set up' });
   });
-  app.post('/v1/trust/next-online-keys', async (_request, response) => {
-    response.status(201).json(await prepareOnlineKeys(context));
+  app.post('/v1/trust/next-online-keys', json, async (request, response) => {
+    const { keys } = nextKeysSchema.parse(request.body);
+    response.status(201).json(await nextOnlineKeys(context, keys));
   });
   app.post('/v1/trust/publications', json, async (request, response) => {
     await publishCeremony(context, publicationSchema.parse(request.body).metadata, actorOf(response));
@@ -198,6 +207,9 @@ export function vendorApi(context: Context, jobs: Jobs): Express {
     response.json(await wrapFor(context, param(request, 'id'), digest.parse(param(request, 'manifest'))));
   });
 
+  app.get('/v1/licenses/:id/document', async (request, response) => {
+    response.json({ license: await licenseDocument(context, param(request, 'id')) });
+  });
   app.get('/v1/licenses/:id/director', async (request, response) => {
     response.json({ document: await directorFor(context, param(request, 'id'), undefined) });
   });

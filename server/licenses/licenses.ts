@@ -1,5 +1,5 @@
 // Licenses: issued to a customer, bound to sites, revoked. The entitlement secret leaves the service once and is not kept.
-import { createPublicKey, randomBytes, randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import type { Selectable } from 'kysely';
 import type { LicenseFile } from '../../bundles/index.ts';
 import {
@@ -10,16 +10,16 @@ import {
   type License,
   pskOf,
   publicKeyOf,
+  readOwnLicense,
   signLicense,
-  verifyLicense,
 } from '../../signing/index.ts';
 import { type Actor, audit } from '../audit/audit.ts';
 import type { Context } from '../context.ts';
+import type { Database } from '../db/database.ts';
 import type { LicenseStatus, LicenseTable } from '../db/schema.ts';
 import { serverError } from '../errors.ts';
 import { onlineKey } from '../secrets.ts';
 import { publishedMetadata } from '../trust/repository.ts';
-import { issuerKeys } from './issuers.ts';
 
 export interface LicenseOrder {
   readonly customer: string;
@@ -101,8 +101,7 @@ export async function rekeyLicense(
 ): Promise<{ readonly id: string; readonly file: LicenseFile }> {
   const row = await activeLicense(context, id);
   if (!row) throw serverError('license-refused', `There is no active license ${id}.`);
-  const issuer = createPublicKey(await onlineKey(context.db, context.vault, 'license-issuer'));
-  const { entitlement: _old, ...license } = await verifyLicense(row.document, await issuerKeys(issuer));
+  const { entitlement: _old, ...license } = readOwnLicense(row.document).license;
   const { file, columns } = await newEntitlement(context, license);
   await context.db.transaction().execute(async db => {
     await db.updateTable('licenses').set(columns).where('id', '=', id).execute();
@@ -129,6 +128,29 @@ async function newEntitlement(context: Context, license: Omit<License, 'entitlem
   };
   const sealed = context.vault.seal(pskPurpose(license.id), pskOf(secret));
   return { file, columns: { document, entitlement_public_key: publicKey, sealed_psk: sealed } };
+}
+
+/**
+ * The document of an active license, under the issuer key in use: after a rotation it is signed again when it is asked for.
+ *
+ * @throws `license-refused`
+ */
+export async function licenseDocument(context: Context, id: string, db: Database = context.db): Promise<string> {
+  const row = await db
+    .selectFrom('licenses')
+    .select('document')
+    .where('id', '=', id)
+    .where('status', '=', 'active')
+    .executeTakeFirst();
+  if (!row) throw serverError('license-refused', `License ${id} is not active.`);
+  const issuer = await onlineKey(db, context.vault, 'license-issuer');
+  const keyId = keyIdOf(publicKeyOf(issuer));
+  const known = readOwnLicense(row.document);
+  if (known.keyId === keyId) return row.document;
+  const document = await signLicense(known.license, issuer, keyId);
+  const isUnchanged = db.updateTable('licenses').set({ document }).where('id', '=', id);
+  await isUnchanged.where('document', '=', row.document).execute();
+  return document;
 }
 
 /** Newest first. */

@@ -1,5 +1,10 @@
 // The vendor API as a source of metadata and bundles: what an export reads from.
-import { type BundleSource, directorResponseSchema, type ObjectSource } from '../../bundles/index.ts';
+import {
+  activationResponseSchema,
+  type BundleSource,
+  directorResponseSchema,
+  type ObjectSource,
+} from '../../bundles/index.ts';
 import { type MetadataSource, wrapSchema } from '../../signing/index.ts';
 import { serverError } from '../errors.ts';
 import type { ApiClient } from './api-client.ts';
@@ -24,6 +29,7 @@ export function apiSource(api: ApiClient, license: string): MetadataSource & Bun
     metadata: name => api.bytes(`/v1/metadata/${name}`),
     target: (_path, sha256) => api.bytes(`/v1/objects/${sha256}`),
     wrap: async (_license, manifest) => wrapSchema.parse(await api.get(`${path}/wraps/${manifest}`)),
+    license: async () => activationResponseSchema.parse(await api.get(`${path}/document`)).license,
     director: async () => directorResponseSchema.parse(await api.get(`${path}/director`)).document,
   };
 }

@@ -4,6 +4,7 @@ import { counted } from '../../signing/index.ts';
 import { type Actor, audit } from '../audit/audit.ts';
 import type { Context } from '../context.ts';
 import { serverError } from '../errors.ts';
+import { licenseDocument } from '../licenses/licenses.ts';
 
 export interface SiteView {
   readonly id: string;
@@ -26,7 +27,7 @@ export async function activateSite(context: Context, licenseId: string, body: Ac
     // The row lock makes two sites that activate at once count each other.
     const license = await db
       .selectFrom('licenses')
-      .select(['document', 'site_limit'])
+      .select('site_limit')
       .where('id', '=', licenseId)
       .where('status', '=', 'active')
       .forUpdate()
@@ -34,7 +35,9 @@ export async function activateSite(context: Context, licenseId: string, body: Ac
     if (!license) throw serverError('license-refused', `License ${licenseId} is not active.`);
     const known = await db.selectFrom('sites').selectAll().where('id', '=', request.site).executeTakeFirst();
     if (known) {
-      if (known.license_id === licenseId && known.public_key === request.publicKey) return license.document;
+      if (known.license_id === licenseId && known.public_key === request.publicKey) {
+        return licenseDocument(context, licenseId, db);
+      }
       throw serverError('license-refused', `Site ${request.site} belongs to another license or key.`);
     }
     const { countAll } = db.fn;
@@ -62,7 +65,7 @@ export async function activateSite(context: Context, licenseId: string, body: Ac
       })
       .execute();
     await audit(db, now, `license:${licenseId}`, 'site.activate', request.site);
-    return license.document;
+    return licenseDocument(context, licenseId, db);
   });
 }
 

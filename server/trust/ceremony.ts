@@ -2,6 +2,7 @@
 import { parseOfflineRole } from '../../signing/index.ts';
 import { type Actor, audit } from '../audit/audit.ts';
 import type { Context } from '../context.ts';
+import { namedKeySets } from './document-keys.ts';
 import { type Publication, publish } from './repository.ts';
 
 /** @throws `metadata-conflict`, `online-keys-unknown`, and the codes of the trust core when sites would refuse it */
@@ -14,7 +15,9 @@ export async function publishCeremony(
     const { version } = parseOfflineRole(role, bytes).content;
     return `${role} ${version}`;
   });
-  await publish(context, { metadata, targets: new Map() }, db =>
+  const targets = metadata.get('targets');
+  const keySets = targets ? await namedKeySets(context, targets) : new Map();
+  await publish(context, { metadata, targets: keySets }, db =>
     audit(db, context.now(), actor, 'trust.publish', versions.join(', ')),
   );
   context.log.info({ versions }, 'roles published');

@@ -17,11 +17,9 @@ export async function onlineSigners({ db, vault }: Context): Promise<OnlineSigne
   return { snapshot, timestamp };
 }
 
-/** Makes the next keys. New ones each time: those that were prepared before a break-in are not taken into use after it. */
-export async function prepareOnlineKeys({ db, vault }: Context): Promise<Readonly<Record<OnlineRole, PublicKey>>> {
-  const snapshot = signerOf(await replaceOnlineKey(db, vault, next('snapshot'))).key;
-  const timestamp = signerOf(await replaceOnlineKey(db, vault, next('timestamp'))).key;
-  return { snapshot, timestamp };
+/** Makes the next key. A new one each time: what was prepared before a break-in is not taken into use after it. */
+export async function prepareOnlineKey({ db, vault }: Context, role: OnlineRole): Promise<PublicKey> {
+  return signerOf(await replaceOnlineKey(db, vault, next(role))).key;
 }
 
 /**

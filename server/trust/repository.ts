@@ -23,6 +23,7 @@ import type { Context } from '../context.ts';
 import type { Database } from '../db/database.ts';
 import { serverError } from '../errors.ts';
 import { leaseObjects } from '../releases/leases.ts';
+import { takeUpDocumentKeys } from './document-keys.ts';
 import { type OnlineSigners, takeUpOnlineKeys } from './online-keys.ts';
 
 /** A missed renewal is noticed by sites after the timestamp's life; the renewal job runs many times within it. */
@@ -63,6 +64,8 @@ export async function publish(
     for (const [role, bytes] of publication.metadata) await insertNext(db, role, bytes, now);
     const root = await publishedMetadata(db, 'root');
     if (!root) throw serverError('trust-missing', 'This service has no root of trust yet.');
+    const targets = await publishedMetadata(db, 'targets');
+    if (targets) await takeUpDocumentKeys(db, context.vault, targets);
     await signOnlineRoles(db, await takeUpOnlineKeys(db, context.vault, root), now);
     await verifyAsSite(context, db, publication, now);
     await also(db);

@@ -1,15 +1,12 @@
 // Sets up the root of trust, once: the offline keys stay with the vendor, the online ones with the service.
-import { createPublicKey } from 'node:crypto';
 import { targetPaths } from '../../bundles/index.ts';
 import { type PublicKey, trustRoot } from '../../signing/index.ts';
 import type { Actor } from '../audit/audit.ts';
 import { audit } from '../audit/audit.ts';
 import type { Context } from '../context.ts';
-import { directorKeys } from '../director/director.ts';
 import { serverError } from '../errors.ts';
-import { issuerKeys } from '../licenses/issuers.ts';
-import { onlineKey } from '../secrets.ts';
-import { onlineSigners } from './online-keys.ts';
+import { type DocumentKey, documentKeySet, prepareDocumentKey } from './document-keys.ts';
+import { onlineSigners, prepareOnlineKey } from './online-keys.ts';
 import { publish, publishedMetadata } from './repository.ts';
 
 /** The public halves of the keys that the service keeps, for the root ceremony. */
@@ -24,12 +21,29 @@ export interface OnlineKeys {
 
 export async function onlineKeys(context: Context): Promise<OnlineKeys> {
   const { snapshot, timestamp } = await onlineSigners(context);
-  const issuer = createPublicKey(await onlineKey(context.db, context.vault, 'license-issuer'));
+  const { db, vault } = context;
   return {
     snapshot: snapshot.key,
     timestamp: timestamp.key,
-    issuers: (await issuerKeys(issuer)).toString('utf8'),
-    director: (await directorKeys(context)).toString('utf8'),
+    issuers: (await documentKeySet(db, vault, 'license-issuer')).toString('utf8'),
+    director: (await documentKeySet(db, vault, 'director')).toString('utf8'),
+  };
+}
+
+/** By the names that people use. */
+export const ONLINE_KEYS = ['snapshot', 'timestamp', 'license-issuer', 'director'] as const;
+
+export type OnlineKeyName = (typeof ONLINE_KEYS)[number];
+
+/** Makes the next keys of these names. They are taken up with the root or targets that name them. */
+export async function nextOnlineKeys(context: Context, names: readonly OnlineKeyName[]): Promise<Partial<OnlineKeys>> {
+  const wants = (name: OnlineKeyName) => names.includes(name);
+  const set = async (name: DocumentKey) => (await prepareDocumentKey(context, name)).toString('utf8');
+  return {
+    ...(wants('snapshot') ? { snapshot: await prepareOnlineKey(context, 'snapshot') } : {}),
+    ...(wants('timestamp') ? { timestamp: await prepareOnlineKey(context, 'timestamp') } : {}),
+    ...(wants('license-issuer') ? { issuers: await set('license-issuer') } : {}),
+    ...(wants('director') ? { director: await set('director') } : {}),
   };
 }
 

@@ -24,6 +24,7 @@ import {
   rootDocument,
   sha256Hex,
   signMetadata,
+  verifyLicense,
 } from '../../signing/index.ts';
 import { rejectsWith } from '../support/errors.ts';
 import { freePorts, type Processes, processes } from '../support/processes.ts';
@@ -135,8 +136,8 @@ test('a key is stolen: it is taken out, and what the thief signs is refused from
 
 test('the online keys are rotated: what the old ones have signed is refused', async () => {
   const old = { timestamp: await published('timestamp'), snapshot: await published('snapshot') };
-  await request('superseded', ['--rotate-online-keys']);
-  await request('online', ['--rotate-online-keys']);
+  await request('superseded', ['--rotate-online-keys', 'snapshot', 'timestamp']);
+  await request('online', ['--rotate-online-keys', 'snapshot', 'timestamp']);
   for (const name of ['superseded', 'online']) await signedBy(name, 'alice', 'frank', 'grace');
   const early = await product.run(['trust', 'publish', 'superseded']);
   assert.match(early.stderr, /names a snapshot key that this service does not have/);
@@ -147,6 +148,26 @@ test('the online keys are rotated: what the old ones have signed is refused', as
   await release('1.2.0', 'stable');
   const stale = await product.run(['trust', 'publish', 'unused']);
   assert.equal(stale.code, EXIT_CODES.conflict);
+});
+
+test('after a break-in all online keys are rotated: licenses of the old issuer key count no more', async () => {
+  const { file } = await api.post<{ file: LicenseFile }>('/v1/licenses', {
+    customer: 'Acme',
+    product: 'cloud',
+    channels: ['stable'],
+    nodes: 10,
+  });
+  const before = await visit(sites[0] as Site, {}, 'before-the-break-in');
+  await verifyLicense(file.license, (await before.target(targetPaths.issuers)).bytes);
+  const { changes } = await request('break-in', ['--rotate-online-keys']);
+  for (const path of [targetPaths.issuers, targetPaths.director]) {
+    assert.ok(changes.some(change => change.includes(`changes ${path}`)));
+  }
+  await signedBy('break-in', 'alice', 'frank', 'grace', 'release-1', 'release-2');
+  await publish('break-in');
+  const after = await visit(sites[0] as Site, {}, 'after-the-break-in');
+  const issuers = (await after.target(targetPaths.issuers)).bytes;
+  await rejectsWith('license-invalid', () => verifyLicense(file.license, issuers));
 });
 
 test('thresholds are raised, within what the signers can reach', async () => {

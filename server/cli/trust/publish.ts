@@ -5,16 +5,24 @@ import type { Terminal } from '../../../terminal.ts';
 import { fingerprintOf } from '../../ceremony/proposal.ts';
 import { readProposal } from '../../ceremony/proposal-file.ts';
 import { publishProposal } from '../../ceremony/publish-proposal.ts';
-import { type ServiceOptions, serviceOf, withService } from '../options.ts';
+import { KEYS_ELSEWHERE, publishOfflineSnapshot } from '../../pipeline/offline-snapshot.ts';
+import { type ServiceOptions, serviceOf, withKeys, withService } from '../options.ts';
+import { offlineTerms } from './offline-terms.ts';
 
 export function publishCommand(terminal: () => Terminal): Command {
-  return withService(new Command('publish'))
+  return withKeys(withService(new Command('publish')))
     .argument('<proposal>', 'a proposal that is signed by enough')
     .description('publish what a proposal changes, all of it or nothing; safe to run again')
     .addHelpText('after', EXAMPLE)
-    .action(async (path: string, flags: ServiceOptions) => {
+    .action(async (path: string, flags: ServiceOptions & { readonly keys: string }) => {
       const proposal = await readProposal(path);
-      const versions = await publishProposal(await serviceOf(flags), proposal);
+      const api = await serviceOf(flags);
+      const versions = new Map(await publishProposal(api, proposal));
+      if (!versions.has('offline-snapshot')) {
+        const offline = await publishOfflineSnapshot(api, flags.keys, offlineTerms({}, new Date()));
+        if (offline.status === 'published') versions.set('offline-snapshot', offline.version);
+        if (offline.status === 'keys-elsewhere') terminal().say(`Warning: ${KEYS_ELSEWHERE}.`);
+      }
       const fingerprint = fingerprintOf(proposal) ?? sha256Hex(proposal.next.get('root') as Buffer);
       const what = [...versions].map(([role, version]) => `${role} ${version}`).join(', ');
       terminal().result(

@@ -12,7 +12,7 @@ import { readCard, type SignerCard } from '../../ceremony/signer-card.ts';
 import { serverError } from '../../errors.ts';
 import type { ApiClient } from '../../pipeline/api-client.ts';
 import { OFFLINE_ROLES, type OfflineRole } from '../../pipeline/vendor-keys.ts';
-import type { OnlineKeys } from '../../trust/setup.ts';
+import { ONLINE_KEYS, type OnlineKeyName, type OnlineKeys } from '../../trust/setup.ts';
 import { type ServiceOptions, serviceOf, withService } from '../options.ts';
 import { count, futureDate } from './arguments.ts';
 import { type OfflineFlags, offlineTerms, restrictDaysOption, warnDaysOption } from './offline-terms.ts';
@@ -29,7 +29,7 @@ interface RequestFlags extends ServiceOptions, OfflineFlags {
   readonly addOfflineSnapshotSigner?: readonly string[];
   readonly removeOfflineSnapshotSigner?: readonly string[];
   readonly offlineSnapshotThreshold?: number;
-  readonly rotateOnlineKeys?: boolean;
+  readonly rotateOnlineKeys?: readonly OnlineKeyName[] | true;
   readonly renew?: readonly OfflineRole[];
 }
 
@@ -46,7 +46,11 @@ export function requestCommand(terminal: () => Terminal): Command {
     .option('--add-offline-snapshot-signer <card...>', 'cards of new signers of the offline snapshot')
     .option('--remove-offline-snapshot-signer <name...>', 'names of such signers to take out')
     .option('--offline-snapshot-threshold <n>', 'how many of them have to sign', count)
-    .option('--rotate-online-keys', 'give the service new keys for snapshot and timestamp')
+    .addOption(
+      new Option('--rotate-online-keys [key...]', 'give the service new keys (default: all of them)').choices(
+        ONLINE_KEYS,
+      ),
+    )
     .addOption(new Option('--renew <role...>', 'only a later expiry').choices(OFFLINE_ROLES))
     .option('--expires <date>', 'last day of what is proposed, as 2027-12-31 (default: in a year)', futureDate)
     .addOption(warnDaysOption())
@@ -80,9 +84,8 @@ async function proposed(api: ApiClient, flags: RequestFlags): Promise<Proposal> 
   if (published.roots.length === 0) {
     return proposeFirst(request, await api.get<OnlineKeys>('/v1/trust/online-keys'), now.toISOString());
   }
-  const online = flags.rotateOnlineKeys
-    ? await api.post<Pick<OnlineKeys, 'snapshot' | 'timestamp'>>('/v1/trust/next-online-keys', {})
-    : undefined;
+  const keys = flags.rotateOnlineKeys === true ? ONLINE_KEYS : flags.rotateOnlineKeys;
+  const online = keys ? await api.post<Partial<OnlineKeys>>('/v1/trust/next-online-keys', { keys }) : {};
   return proposeNext(published, request, online, now.toISOString());
 }
 
@@ -118,6 +121,7 @@ Examples:
   rollover trust request --out first.proposal --add-root-signer alice.json bob.json carol.json --root-threshold 2 \\
                          --add-targets-signer release.json        # a service that has no root yet
   rollover trust request --out bob-lost.proposal --remove-root-signer bob --add-root-signer dave.json
-  rollover trust request --out online.proposal --rotate-online-keys
+  rollover trust request --out online.proposal --rotate-online-keys                 # after a break-in
+  rollover trust request --out issuer.proposal --rotate-online-keys license-issuer
   rollover trust request --out renewal.proposal --renew root targets
   rollover trust request --out sticks.proposal --renew offline-snapshot    # after each release, when people sign it`;

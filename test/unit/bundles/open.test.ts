@@ -46,6 +46,7 @@ async function open(t: TestContext, object: Buffer, wrap: Wrap, document = THIS.
     object: async () => object,
     wrap: async () => wrap,
     director: async () => '',
+    license: async () => '',
   };
   return openRelease(document, ONE, source, filesystemStore(join(await temporary(t), 'objects')));
 }

@@ -139,7 +139,7 @@ test('after a root is published, sticks carry it, and those that lack it are ref
   const expiresMs = Date.now() + 300 * DAY_MS;
   const request = { add: {}, remove: {}, thresholds: {}, renew: ['root'] as const, expiresMs };
   const at = new Date().toISOString();
-  const proposal = proposeNext(await readPublishedRoles(service.api), request, undefined, at);
+  const proposal = proposeNext(await readPublishedRoles(service.api), request, {}, at);
   await publishProposal(service.api, (await signProposal(proposal, signers)).proposal);
   const terms = { expiresMs: Date.now() + 365 * DAY_MS, signedMs: Date.now() };
   assert.equal((await publishOfflineSnapshot(service.api, service.keysDirectory, terms)).status, 'published');

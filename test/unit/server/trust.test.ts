@@ -148,7 +148,7 @@ test('root and targets that have both expired are renewed together', async () =>
   const renew = async (expiresMs: number) => {
     const request = { add: {}, remove: {}, thresholds: {}, renew: ['root', 'targets'] as const, expiresMs };
     const now = new Date().toISOString();
-    const proposal = proposeNext(await readPublishedRoles(service.api), request, undefined, now);
+    const proposal = proposeNext(await readPublishedRoles(service.api), request, {}, now);
     await publishProposal(service.api, (await signProposal(proposal, signers)).proposal);
   };
   await renew(Date.now() + 3000);

@@ -1,0 +1,77 @@
+// The license that a site goes by: its own, or a later one that the source brings, so that renewals and documents of a new issuer
+// key arrive with the updates, over the network and on sticks.
+import { type BundleSource, targetPaths } from '../../bundles/index.ts';
+import {
+  entitlementPublicKey,
+  hasCode,
+  type License,
+  type LicenseObjection,
+  licenseObjections,
+  type Repository,
+  verifyLicense,
+} from '../../signing/index.ts';
+import { agentError } from '../errors.ts';
+import { entitlementSecret, type Site, writeSite } from './site.ts';
+
+/**
+ * The verified license, when nothing speaks against it. A later document than the site's is kept.
+ *
+ * @throws `license-invalid`, `license-refused`, and the codes of trust and the source
+ */
+export async function followLicense(
+  directory: string,
+  site: Site,
+  repository: Repository,
+  source: BundleSource,
+  now: Date,
+): Promise<License> {
+  const { bytes: issuers } = await repository.target(targetPaths.issuers);
+  const brought = await source.license();
+  const fresh = await verifiedFor(site, brought, issuers);
+  const kept = await verifiedFor(site, site.license, issuers);
+  if (fresh && (!kept || fresh.issuedAt > kept.issuedAt)) {
+    requireCovers(fresh, site, now);
+    await writeSite(directory, { ...site, license: brought });
+    return fresh;
+  }
+  const license = kept ?? (await verifyLicense(site.license, issuers));
+  requireCovers(license, site, now);
+  return license;
+}
+
+/** Undefined for a document that no issuer of today signed, or that is for another license or another entitlement key. */
+async function verifiedFor(site: Site, document: string, issuers: Uint8Array): Promise<License | undefined> {
+  try {
+    const license = await verifyLicense(document, issuers);
+    const isOurs =
+      license.id === site.licenseId &&
+      license.entitlement.publicKey === (await entitlementPublicKey(entitlementSecret(site)));
+    return isOurs ? license : undefined;
+  } catch (error) {
+    if (hasCode(error, 'license-invalid')) return undefined;
+    throw error;
+  }
+}
+
+function requireCovers(license: License, site: Site, now: Date): void {
+  const wanted = { product: site.product, channel: site.channel, nowMs: now.getTime() };
+  const objections = licenseObjections(license, wanted);
+  if (objections.length === 0) return;
+  const isEarly = objections.some(({ reason }) => reason === 'not-yet-valid');
+  const hint = isEarly ? { hint: 'Check the clock of this machine (`date`): it may be behind.' } : {};
+  const text = objections.map(objectionText).join(', and ');
+  throw agentError('license-refused', `License ${license.id} ${text}.`, hint);
+}
+
+function objectionText(objection: LicenseObjection): string {
+  switch (objection.reason) {
+    case 'not-yet-valid':
+      return `is not valid before ${objection.notBefore}`;
+    case 'expired':
+      return `expired at ${objection.expiresAt}`;
+    case 'other-product':
+      return `is for ${objection.product}`;
+    case 'channel-not-included':
+      return `does not include the channel ${objection.channel}`;
+  }
+}

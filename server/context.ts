@@ -13,3 +13,8 @@ export interface Context {
   readonly feed: FeedAddress;
   now(): Date;
 }
+
+/** The service as one organization sees it: what it reads and writes is that organization's. */
+export interface Tenant extends Context {
+  readonly organization: string;
+}

@@ -31,6 +31,11 @@ export const SERVER_ERRORS = {
     kind: 'usage',
     hint: 'Pass the token of that service with --token-file or ROLLOVER_TOKEN; it is in admin.token of its --data directory.',
   },
+  forbidden: { kind: 'usage', hint: 'Use a token with that scope, or ask an owner of the organization for one.' },
+  'too-many-requests': { kind: 'busy', hint: 'Wait for as long as Retry-After says, and send fewer calls a second.' },
+  'precondition-failed': { kind: 'conflict', hint: 'Somebody else has changed it. Read it again, and decide anew.' },
+  'idempotency-mismatch': { kind: 'conflict', hint: 'Use a new Idempotency-Key for another request.' },
+  'idempotency-running': { kind: 'busy', hint: 'Wait a moment, and send it again with the same key.' },
   'not-found': { kind: 'input', hint: 'Check the name. The list commands show what there is.' },
   'trust-exists': { kind: 'conflict', hint: 'The root of trust is set up once. Rotate keys instead of starting anew.' },
   'trust-missing': { kind: 'conflict', hint: 'Run `rollover trust init` first.' },
@@ -91,6 +96,11 @@ export const serverError = errorsOf(SERVER_ERRORS);
 
 const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   unauthorized: 401,
+  forbidden: 403,
+  'precondition-failed': 412,
+  'idempotency-mismatch': 422,
+  'idempotency-running': 409,
+  'too-many-requests': 429,
   'not-found': 404,
   'object-missing': 404,
   'metadata-missing': 404,

@@ -30,6 +30,18 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
       await sql`drop sequence director_sequence`.execute(db);
     },
   },
+  '0010-idempotency': {
+    async up(db: Kysely<unknown>) {
+      await sql`create table idempotency (
+        id text primary key, fingerprint text not null, created_at timestamptz not null, status integer, body text)`.execute(
+        db,
+      );
+      await sql`create index idempotency_by_age on idempotency (created_at)`.execute(db);
+    },
+    async down(db: Kysely<unknown>) {
+      await db.schema.dropTable('idempotency').execute();
+    },
+  },
 };
 
 /** Releases from before have neither: they are no base for packing, and their content is not recognized again. */

@@ -96,7 +96,19 @@ export interface AuditTable {
   subject: string;
 }
 
+/** What a POST with an `Idempotency-Key` was answered. */
+export interface IdempotencyTable {
+  id: string;
+  fingerprint: string;
+  created_at: Instant;
+  /** Null while it is under way. */
+  status: number | null;
+  /** JSON. */
+  body: string | null;
+}
+
 export interface Tables {
+  idempotency: IdempotencyTable;
   secrets: SecretTable;
   metadata: MetadataTable;
   releases: ReleaseTable;

@@ -1,0 +1,93 @@
+// A POST that is sent again with the same `Idempotency-Key` has its effect once, and the same answer. Kept for a day.
+import { createHash } from 'node:crypto';
+import type { Request } from 'express';
+import type { Database } from '../db/database.ts';
+import { serverError } from '../errors.ts';
+import type { Caller } from './route.ts';
+
+export interface IdempotencyStore {
+  readonly db: Database;
+  now(): Date;
+}
+
+export interface Answered {
+  readonly status: number;
+  readonly body: unknown;
+}
+
+const KEEP_MS = 24 * 3600_000;
+/** A call that has not ended by then has died with its process; it may be made again. */
+const RUNNING_MS = 5 * 60_000;
+const KEY = /^[\x21-\x7e]{1,128}$/;
+
+/**
+ * Answers as the first call with this key was answered; runs `work` for the first. What failed may be tried again.
+ *
+ * @throws `request-invalid`, `idempotency-mismatch` for another request under the same key, `idempotency-running` while the first
+ * is under way, and what `work` throws
+ */
+export async function idempotent(
+  store: IdempotencyStore,
+  caller: Caller,
+  key: string,
+  request: Request,
+  work: () => Promise<Answered>,
+): Promise<Answered> {
+  if (!KEY.test(key)) throw serverError('request-invalid', 'Idempotency-Key has to be 1 to 128 printable characters.');
+  const call = { id: sha256(caller.organization, caller.actor, key), fingerprint: fingerprintOf(request) };
+  const known = await begin(store, call);
+  if (known) return known;
+  try {
+    const answer = await work();
+    const body = answer.body === undefined ? null : JSON.stringify(answer.body);
+    await store.db.updateTable('idempotency').set({ status: answer.status, body }).where('id', '=', call.id).execute();
+    return answer;
+  } catch (error) {
+    await store.db.deleteFrom('idempotency').where('id', '=', call.id).execute();
+    throw error;
+  }
+}
+
+/** Writes down that the call has begun; returns the answer of one that has ended. */
+async function begin(
+  { db, now }: IdempotencyStore,
+  { id, fingerprint }: { readonly id: string; readonly fingerprint: string },
+): Promise<Answered | undefined> {
+  const at = now();
+  const died = new Date(at.getTime() - RUNNING_MS);
+  const { numInsertedOrUpdatedRows } = await db
+    .insertInto('idempotency')
+    .values({ id, fingerprint, created_at: at, status: null, body: null })
+    .onConflict(conflict =>
+      conflict
+        .column('id')
+        .doUpdateSet({ created_at: at })
+        .where('idempotency.status', 'is', null)
+        .where('idempotency.fingerprint', '=', fingerprint)
+        .where('idempotency.created_at', '<', died),
+    )
+    .executeTakeFirstOrThrow();
+  if (numInsertedOrUpdatedRows !== 0n) return undefined;
+  const known = await db.selectFrom('idempotency').selectAll().where('id', '=', id).executeTakeFirst();
+  if (known && known.fingerprint !== fingerprint) {
+    throw serverError('idempotency-mismatch', 'Another request was made with this Idempotency-Key.');
+  }
+  if (!known || known.status === null) {
+    throw serverError('idempotency-running', 'The first request with this Idempotency-Key is still under way.');
+  }
+  return { status: known.status, body: known.body === null ? undefined : JSON.parse(known.body) };
+}
+
+/** Forgets the answers of yesterday. Run by a job. */
+export async function forgetAnswers({ db, now }: IdempotencyStore): Promise<void> {
+  const expired = new Date(now().getTime() - KEEP_MS);
+  await db.deleteFrom('idempotency').where('created_at', '<', expired).execute();
+}
+
+function fingerprintOf({ method, originalUrl, body }: Request): string {
+  return sha256(method, originalUrl, Buffer.isBuffer(body) ? body.toString('base64') : JSON.stringify(body ?? null));
+}
+
+function sha256(...parts: readonly string[]): string {
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
+}

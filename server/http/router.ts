@@ -1,0 +1,111 @@
+// Makes an express app of routes: who calls, within which rate, with what; then the handler; then the answer with its headers.
+import { randomUUID } from 'node:crypto';
+import express, { type Express, type Request, type RequestHandler, type Response } from 'express';
+import { z } from 'zod';
+import type { Context } from '../context.ts';
+import { serverError } from '../errors.ts';
+import { type IdempotencyStore, idempotent } from './idempotency.ts';
+import { linkHeader, type Page } from './paging.ts';
+import { notFound, problems } from './problem.ts';
+import type { RateLimiter } from './rate-limit.ts';
+import type { Call, Caller, Route } from './route.ts';
+
+export interface RouterParts {
+  readonly context: Context;
+  readonly limiter: RateLimiter;
+  readonly idempotency: IdempotencyStore;
+  /** Who calls. @throws `unauthorized` */
+  authenticate(request: Request): Promise<Caller>;
+}
+
+/** The app that serves these routes and nothing else. */
+export function appOf(routes: readonly Route[], parts: RouterParts): Express {
+  const app = express();
+  app.disable('x-powered-by');
+  app.disable('etag');
+  app.use(requestId);
+  for (const route of routes) app[route.method](route.path, handlerOf(route, parts));
+  app.use(notFound);
+  app.use(problems(parts.context.log));
+  return app;
+}
+
+const requestId: RequestHandler = (_request, response, next) => {
+  response.setHeader('x-request-id', randomUUID());
+  next();
+};
+
+function handlerOf(route: Route, parts: RouterParts): RequestHandler {
+  const readBody = bodyReader(route);
+  return async (request, response) => {
+    const caller = await callerOf(route, parts, request);
+    if (caller) parts.limiter.take(caller.actor, response);
+    await readBody(request, response);
+    const call = callOf(route, parts, caller, request, response);
+    const key = route.method === 'post' ? request.headers['idempotency-key'] : undefined;
+    if (caller && typeof key === 'string') {
+      const answer = await idempotent(parts.idempotency, caller, key, request, () => answerOf(route, call));
+      return send(response, answer.status, answer.body);
+    }
+    const { status, body } = await answerOf(route, call);
+    if (route.answer !== 'stream') send(response, status, body);
+  };
+}
+
+async function callerOf({ access }: Route, parts: RouterParts, request: Request): Promise<Caller | undefined> {
+  if (access === 'anybody') return undefined;
+  const caller = await parts.authenticate(request);
+  if (caller.scopes.has(access)) return caller;
+  throw serverError('forbidden', `This call needs the scope ${access}.`);
+}
+
+function callOf(
+  route: Route,
+  { context }: RouterParts,
+  caller: Caller | undefined,
+  request: Request,
+  response: Response,
+): Call<never, never, never> {
+  const read = (schema: z.ZodType | undefined, value: unknown) => (schema ? schema.parse(value) : {});
+  return {
+    tenant: { ...context, organization: caller?.organization ?? '' },
+    caller,
+    params: read(route.params, request.params),
+    query: read(route.query?.strict(), request.query),
+    body: route.body === 'bytes' ? z.instanceof(Buffer).parse(request.body) : read(route.body, request.body),
+    ifMatch: ifMatchOf(request),
+    request,
+    response,
+  } as unknown as Call<never, never, never>;
+}
+
+async function answerOf(route: Route, call: Call<never, never, never>) {
+  return { status: route.status, body: await route.handle(call) };
+}
+
+/** JSON with what its shape says: a page has a link to the next one, a revision is an entity tag. */
+function send(response: Response, status: number, body: unknown): void {
+  if (body === undefined) return void response.status(status).end();
+  const { next, revision } = body as Partial<Page<unknown>> & { revision?: number };
+  if (typeof next === 'string') response.setHeader('link', linkHeader(response.req, next));
+  if (typeof revision === 'number') response.setHeader('etag', `"${revision}"`);
+  response.status(status).json(body);
+}
+
+/** Bodies are read after the caller is known: nobody else's fill our memory. */
+function bodyReader({ body, bodyBytes }: Route): (request: Request, response: Response) => Promise<void> {
+  if (body === undefined) return async () => undefined;
+  const reader =
+    body === 'bytes' ? express.raw({ type: () => true, limit: bodyBytes }) : express.json({ limit: bodyBytes });
+  return (request, response) =>
+    new Promise((resolve, reject) => reader(request, response, error => (error ? reject(error) : resolve())));
+}
+
+/** @throws `request-invalid` for an entity tag that is none of ours */
+function ifMatchOf(request: Request): number | undefined {
+  const header = request.headers['if-match'];
+  if (header === undefined || header === '*') return undefined;
+  const revision = /^"(\d{1,15})"$/.exec(header)?.[1];
+  if (revision === undefined) throw serverError('request-invalid', 'If-Match is no entity tag of this service.');
+  return Number(revision);
+}

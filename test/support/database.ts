@@ -1,0 +1,28 @@
+// A real PostgreSQL with the service's tables, for tests of parts that need no whole service.
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Database, openDatabase } from '../../server/db/database.ts';
+import { startEmbeddedPostgres } from '../../server/db/embedded-postgres.ts';
+import { migrate } from '../../server/db/migrations.ts';
+
+export interface TestDatabase {
+  readonly db: Database;
+  close(): Promise<void>;
+}
+
+export async function startTestDatabase(): Promise<TestDatabase> {
+  const directory = await mkdtemp(join(tmpdir(), 'rollover-database-'));
+  await chmod(directory, 0o711);
+  const postgres = await startEmbeddedPostgres(join(directory, 'postgres'));
+  const db = openDatabase(postgres.connection);
+  await migrate(db);
+  return {
+    db,
+    async close() {
+      await db.destroy();
+      await postgres.stop();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}

@@ -18,6 +18,7 @@ import {
   type SignerNames,
 } from '../../signing/index.ts';
 import { serverError } from '../errors.ts';
+import { faultOf } from './fault.ts';
 import { readSecret, secretReference } from './secret-reference.ts';
 import { type SignerCard, signerName } from './signer-card.ts';
 
@@ -123,8 +124,7 @@ function described<T>(schema: z.ZodType<T>, text: string, path: string): T {
   try {
     return schema.parse(parseYaml(text));
   } catch (cause) {
-    const why = cause instanceof z.ZodError ? z.prettifyError(cause) : (cause as Error).message;
-    throw serverError('signer-file', `${path} does not describe signers: ${why}.`, { cause });
+    throw serverError('signer-file', `${path} does not describe signers: ${faultOf(cause)}.`, { cause });
   }
 }
 

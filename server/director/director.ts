@@ -1,12 +1,10 @@
 // What a site may install, said by the service for one license: the releases of its channels that it is entitled to. Rollouts
 // and yanks narrow this; the offline keys have said what exists.
-import { createPublicKey } from 'node:crypto';
 import { sql } from 'kysely';
 import { parseDocument, releaseDocumentSchema } from '../../bundles/index.ts';
-import { type Director, type Install, keyIdOf, publicKeyOf, signDirector } from '../../signing/index.ts';
+import { type Director, type Install, keyIdOf, keySetOf, publicKeyOf, signDirector } from '../../signing/index.ts';
 import type { Context } from '../context.ts';
 import { serverError } from '../errors.ts';
-import { issuerKeys } from '../licenses/issuers.ts';
 import { activeLicense } from '../licenses/licenses.ts';
 import { onlineKey } from '../secrets.ts';
 
@@ -19,7 +17,7 @@ const KEY_NAME = 'director';
 
 /** The content of the target `director/keys.json`. */
 export async function directorKeys({ db, vault }: Context): Promise<Buffer> {
-  return issuerKeys(createPublicKey(await onlineKey(db, vault, KEY_NAME)));
+  return keySetOf(await onlineKey(db, vault, KEY_NAME));
 }
 
 /**

@@ -1,5 +1,5 @@
 // Licenses: issued to a customer, bound to sites, revoked. The entitlement secret leaves the service once and is not kept.
-import { createPublicKey, randomBytes, randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import type { Selectable } from 'kysely';
 import type { LicenseFile } from '../../bundles/index.ts';
 import {
@@ -7,6 +7,7 @@ import {
   ENTITLEMENT_SECRET_BYTES,
   entitlementPublicKey,
   keyIdOf,
+  keySetOf,
   type License,
   pskOf,
   publicKeyOf,
@@ -19,7 +20,6 @@ import type { LicenseStatus, LicenseTable } from '../db/schema.ts';
 import { serverError } from '../errors.ts';
 import { onlineKey } from '../secrets.ts';
 import { publishedMetadata } from '../trust/repository.ts';
-import { issuerKeys } from './issuers.ts';
 
 export interface LicenseOrder {
   readonly customer: string;
@@ -101,8 +101,8 @@ export async function rekeyLicense(
 ): Promise<{ readonly id: string; readonly file: LicenseFile }> {
   const row = await activeLicense(context, id);
   if (!row) throw serverError('license-refused', `There is no active license ${id}.`);
-  const issuer = createPublicKey(await onlineKey(context.db, context.vault, 'license-issuer'));
-  const { entitlement: _old, ...license } = await verifyLicense(row.document, await issuerKeys(issuer));
+  const issuer = await onlineKey(context.db, context.vault, 'license-issuer');
+  const { entitlement: _old, ...license } = await verifyLicense(row.document, await keySetOf(issuer));
   const { file, columns } = await newEntitlement(context, license);
   await context.db.transaction().execute(async db => {
     await db.updateTable('licenses').set(columns).where('id', '=', id).execute();

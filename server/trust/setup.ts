@@ -1,13 +1,11 @@
 // Sets up the root of trust, once: the offline keys stay with the vendor, the online ones with the service.
-import { createPublicKey } from 'node:crypto';
 import { targetPaths } from '../../bundles/index.ts';
-import { type PublicKey, trustRoot } from '../../signing/index.ts';
+import { keySetOf, type PublicKey, trustRoot } from '../../signing/index.ts';
 import type { Actor } from '../audit/audit.ts';
 import { audit } from '../audit/audit.ts';
 import type { Context } from '../context.ts';
 import { directorKeys } from '../director/director.ts';
 import { serverError } from '../errors.ts';
-import { issuerKeys } from '../licenses/issuers.ts';
 import { onlineKey } from '../secrets.ts';
 import { onlineSigners } from './online-keys.ts';
 import { publish, publishedMetadata } from './repository.ts';
@@ -24,11 +22,11 @@ export interface OnlineKeys {
 
 export async function onlineKeys(context: Context): Promise<OnlineKeys> {
   const { snapshot, timestamp } = await onlineSigners(context);
-  const issuer = createPublicKey(await onlineKey(context.db, context.vault, 'license-issuer'));
+  const issuer = await onlineKey(context.db, context.vault, 'license-issuer');
   return {
     snapshot: snapshot.key,
     timestamp: timestamp.key,
-    issuers: (await issuerKeys(issuer)).toString('utf8'),
+    issuers: (await keySetOf(issuer)).toString('utf8'),
     director: (await directorKeys(context)).toString('utf8'),
   };
 }

@@ -15,7 +15,6 @@ import {
   readKeyCard,
   readSigners,
   type Signer,
-  type SignerNames,
 } from '../../signing/index.ts';
 import { serverError } from '../errors.ts';
 import { faultOf } from './fault.ts';
@@ -105,11 +104,6 @@ export async function cardOfSignerFile(path: string, name: string): Promise<Sign
   const keys: PublicKey[] = [];
   for (const key of description.keys) keys.push(...(await publicHalves(key, dirname(path))));
   return { name: description.name, keys };
-}
-
-/** The names of signers by their keys, as root lists them. */
-export function namesOf(signers: readonly NamedSigner[]): SignerNames {
-  return new Map(signers.flatMap(({ name, signers }) => signers.map(signer => [signer.keyId, name] as const)));
 }
 
 async function descriptionIn(path: string): Promise<SignerDescription | undefined> {

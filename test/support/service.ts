@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import type { LicenseFile } from '../../bundles/index.ts';
+import { setUpRoot } from '../../server/ceremony/first-root.ts';
 import { startServer } from '../../server/main.ts';
 import { type ApiClient, apiClient } from '../../server/pipeline/api-client.ts';
 import { type Published, publishReleaseFile } from '../../server/pipeline/publish.ts';
-import { setUpRoot } from '../../server/pipeline/root-ceremony.ts';
 import { freePorts } from './processes.ts';
 import { type ReleaseTree, writeReleaseTree } from './release-tree.ts';
 

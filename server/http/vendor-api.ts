@@ -10,16 +10,12 @@ import { directorFor } from '../director/director.ts';
 import { serverError } from '../errors.ts';
 import { issueLicense, licenseById, listLicenses, rekeyLicense, revokeLicense } from '../licenses/licenses.ts';
 import { countWraps, wrapFor } from '../licenses/wraps.ts';
+import { contentKeys, segmentsOf } from '../releases/content-keys.ts';
 import { collectGarbage, GARBAGE_GRACE_MS } from '../releases/garbage.ts';
 import { leaseObjects } from '../releases/leases.ts';
-import {
-  contentKeys,
-  listReleases,
-  type PublishJob,
-  releaseById,
-  segmentsOf,
-  submitRelease,
-} from '../releases/releases.ts';
+import type { PublishJob } from '../releases/publication.ts';
+import { listReleases, releaseById } from '../releases/releases.ts';
+import { submitRelease } from '../releases/submission.ts';
 import { listSites, removeSite } from '../sites/sites.ts';
 import { publishCeremony } from '../trust/ceremony.ts';
 import { prepareOnlineKeys } from '../trust/online-keys.ts';

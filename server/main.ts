@@ -21,7 +21,7 @@ import { requireRedis } from './jobs/redis.ts';
 import { pskOfLicense } from './licenses/licenses.ts';
 import { wrapForAll } from './licenses/wraps.ts';
 import { collectGarbage, GARBAGE_GRACE_MS } from './releases/garbage.ts';
-import { giveUpRelease, type PublishJob, publishRelease } from './releases/releases.ts';
+import { giveUpRelease, type PublishJob, publishRelease } from './releases/publication.ts';
 import { openVault } from './secrets.ts';
 import { renewOnlineRoles } from './trust/repository.ts';
 

@@ -16,6 +16,7 @@ import {
   writeFileAtomic,
 } from '../../signing/index.ts';
 import { serverError } from '../errors.ts';
+import { faultOf } from './fault.ts';
 import { currentRoot, type Proposal } from './proposal.ts';
 import { isMet, requirementsOf } from './requirements.ts';
 
@@ -46,8 +47,7 @@ export async function readProposal(path: string): Promise<Proposal> {
     requireFollows(proposal);
     return proposal;
   } catch (cause) {
-    const why = cause instanceof z.ZodError ? z.prettifyError(cause) : (cause as Error).message;
-    throw serverError('proposal-invalid', `${path} is not a proposal to sign: ${why.replace(/\.$/, '')}.`, { cause });
+    throw serverError('proposal-invalid', `${path} is not a proposal to sign: ${faultOf(cause)}.`, { cause });
   }
 }
 

@@ -17,16 +17,12 @@ import {
   revokeLicense,
 } from '../licenses/licenses.ts';
 import { countWraps, wrapFor } from '../licenses/wraps.ts';
+import { contentKeys, segmentsOf } from '../releases/content-keys.ts';
 import { collectGarbage, GARBAGE_GRACE_MS } from '../releases/garbage.ts';
 import { leaseObjects } from '../releases/leases.ts';
-import {
-  contentKeys,
-  listReleases,
-  type PublishJob,
-  releaseById,
-  segmentsOf,
-  submitRelease,
-} from '../releases/releases.ts';
+import type { PublishJob } from '../releases/publication.ts';
+import { listReleases, releaseById } from '../releases/releases.ts';
+import { submitRelease } from '../releases/submission.ts';
 import { listSites, removeSite } from '../sites/sites.ts';
 import { publishCeremony } from '../trust/ceremony.ts';
 import { publishedMetadata } from '../trust/repository.ts';

@@ -19,6 +19,7 @@ import {
 import { DEFAULT_LIFE_MS } from '../ceremony/expiry.ts';
 import { serverError } from '../errors.ts';
 import type { ApiClient } from './api-client.ts';
+import { compareVersions } from './version-order.ts';
 
 const MOST_READS = 5;
 
@@ -65,6 +66,23 @@ async function readChannelOnce(api: ApiClient, product: string, channel: string)
   if (!bytes) return undefined;
   const document = parseDocument(channelDocumentSchema, bytes, 'channel document');
   return { channel: document, roleVersion: version, roleTargets, root, targets, policy };
+}
+
+/** A site takes what was published last: an older version would be a way back. @throws `version-older` */
+export function requireNewest({ channel }: ChannelState, version: string): void {
+  const newest = channel.releases
+    .map(release => release.version)
+    .toSorted(compareVersions)
+    .at(-1);
+  const isPublished = channel.releases.some(release => release.version === version);
+  if (newest === undefined || isPublished || compareVersions(version, newest) > 0) return;
+  const what = `${channel.product}/${channel.channel} has ${newest} already`;
+  throw serverError('version-older', `${what}, which is not older than ${version}.`);
+}
+
+/** The number of the next release in the channel. */
+export function nextCounter({ channel }: ChannelState): number {
+  return Math.max(0, ...channel.releases.map(release => release.counter)) + 1;
 }
 
 export interface ChannelPublication {

@@ -10,8 +10,8 @@ import { hasCode, parseMetadata } from '../../signing/index.ts';
 import type { Context } from '../context.ts';
 import type { Database } from '../db/database.ts';
 import type { ReleaseTable } from '../db/schema.ts';
+import { openContentKey } from './content-keys.ts';
 import { GARBAGE_LOCK } from './leases.ts';
-import { openContentKey } from './releases.ts';
 
 /** An object younger than this is left alone: a publication or a fetch may be about to need it. */
 export const GARBAGE_GRACE_MS = 24 * 3600_000;

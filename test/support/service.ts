@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import type { LicenseFile } from '../../bundles/index.ts';
+import { setUpRoot } from '../../server/ceremony/first-root.ts';
 import { startServer } from '../../server/main.ts';
 import { type ApiClient, apiClient } from '../../server/pipeline/api-client.ts';
 import { type Published, publishReleaseFile } from '../../server/pipeline/publish.ts';
-import { setUpRoot } from '../../server/pipeline/root-ceremony.ts';
 import { freePorts } from './processes.ts';
 import { type ReleaseTree, writeReleaseTree } from './release-tree.ts';
 
@@ -24,6 +24,8 @@ export interface TestService {
     change?: Partial<ReleaseTree> & { directory?: string },
     through?: ApiClient,
   ): Promise<Published>;
+  /** Publishes what the `release.yaml` at `path` describes, with the keys of the service's vendor. */
+  publishFile(path: string, change?: { readonly through?: ApiClient; readonly nowMs?: number }): Promise<Published>;
   issue(change?: object): Promise<{ readonly id: string; readonly file: LicenseFile }>;
   /** Runs a statement on the service's database. */
   query(statement: string): Promise<unknown[]>;
@@ -42,6 +44,10 @@ export async function startTestService(): Promise<TestService> {
   const keysDirectory = join(directory, 'keys');
   const one = { root: 1, targets: 1, 'offline-snapshot': 1 };
   const { fingerprint } = await setUpRoot(api, { keysDirectory, keys: one, thresholds: one, nowMs: Date.now() });
+  const publishFile: TestService['publishFile'] = (path, { through = api, nowMs = Date.now() } = {}) => {
+    const quiet = { onStep: () => undefined, onProgress: () => undefined };
+    return publishReleaseFile(through, { path, keysDirectory, nowMs, pipelineVersion: 'test', ...quiet });
+  };
   return {
     directory,
     url: server.url,
@@ -52,9 +58,9 @@ export async function startTestService(): Promise<TestService> {
     async publish(version, { directory: name = 'release', ...change } = {}, through = api) {
       const tree = { ...SMALL_TREE, version, ...change };
       const path = await writeReleaseTree(join(directory, `${name}-${version}-${tree.channel ?? 'stable'}`), tree);
-      const quiet = { onStep: () => undefined, onProgress: () => undefined };
-      return publishReleaseFile(through, { path, keysDirectory, nowMs: Date.now(), pipelineVersion: 'test', ...quiet });
+      return publishFile(path, { through });
     },
+    publishFile,
     issue: (change = {}) =>
       api.post('/v1/licenses', {
         customer: 'Acme',

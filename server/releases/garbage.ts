@@ -10,6 +10,7 @@ import { hasCode, parseMetadata } from '../../signing/index.ts';
 import type { Context } from '../context.ts';
 import type { Database } from '../db/database.ts';
 import type { ReleaseTable } from '../db/schema.ts';
+import { NOT_LISTED } from '../trust/repository.ts';
 import { openContentKey } from './content-keys.ts';
 import { GARBAGE_LOCK } from './leases.ts';
 
@@ -115,7 +116,7 @@ class Marks {
 
   async #role(db: Database, role: string, version: number): Promise<void> {
     const name = `${version}.${role}`;
-    if (['root', 'snapshot', 'timestamp'].includes(role) || this.#metadata.has(name)) return;
+    if (NOT_LISTED.includes(role) || this.#metadata.has(name)) return;
     const file = db.selectFrom('metadata').select('body').where('role', '=', role).where('version', '=', version);
     const { body } = await file.executeTakeFirstOrThrow();
     for (const { sha256 } of parseMetadata('targets', body).content.targets.values()) {

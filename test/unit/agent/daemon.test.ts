@@ -7,7 +7,7 @@ import { embeddedCoordination } from '../../../agent/coordination/embedded.ts';
 import { Daemon } from '../../../agent/daemon.ts';
 import { agentError } from '../../../agent/errors.ts';
 import { addReady } from '../../../agent/update/releases.ts';
-import type { Site } from '../../../agent/update/site.ts';
+import { type Site, writeSite } from '../../../agent/update/site.ts';
 import type { ReleaseDocument } from '../../../bundles/index.ts';
 import { base64url, RolloverError } from '../../../signing/index.ts';
 import { bootedWorld, driversOn, OLD_IMAGE, TARGET } from '../../support/cluster.ts';
@@ -38,7 +38,22 @@ function release(counter: number, image?: string): ReleaseDocument {
 function siteWith(nodes: number): Site {
   const claims = { id: 'lic-1', product: 'cloud', channels: ['stable'], limits: { nodes, sites: 1 } };
   const license = ['', base64url(Buffer.from(JSON.stringify(claims))), ''].join('.');
-  return { site: 'site-1', name: 'test', connected: false, license, licenseId: 'lic-1' } as Site;
+  return {
+    format: 'rollover-site/1',
+    site: `site-${'0'.repeat(16)}`,
+    name: 'test',
+    connected: false,
+    license,
+    licenseId: 'lic-1',
+    product: 'cloud',
+    channel: 'stable',
+    hardware: 'x86_64',
+    entitlementSecret: 'A'.repeat(43),
+    feed: { host: '127.0.0.1', port: 1 },
+    trustAnchor: '',
+    privateKey: '',
+    publicKey: '0'.repeat(64),
+  };
 }
 
 async function start(t: TestContext, releases: readonly ReleaseDocument[], { nodes = 100, image = OLD_IMAGE } = {}) {
@@ -62,8 +77,10 @@ async function start(t: TestContext, releases: readonly ReleaseDocument[], { nod
   }));
   const coordination = await embeddedCoordination(directory);
   t.after(() => coordination.close());
+  const site = siteWith(nodes);
+  await writeSite(directory, site);
   const rest = { peers: [], rebootTimeoutMs: 1000, agentVersion: '1', log: pino({ level: 'silent' }) };
-  const daemon = await Daemon.start({ ...rest, directory, site: siteWith(nodes), coordination, drivers, now: () => 0 });
+  const daemon = await Daemon.start({ ...rest, directory, site, coordination, drivers, now: () => 0 });
   return { daemon, cluster, take };
 }
 

@@ -1,12 +1,12 @@
 // What a site may ask over its encrypted connection: metadata, objects, its own wraps, activation and reports.
 // The license is that of the connection; nothing in a request can name another.
-import { randomUUID } from 'node:crypto';
-import express, { type Express, type Request } from 'express';
+import express, { type Express } from 'express';
 import { z } from 'zod';
 import { activationRequestSchema, feedPaths, siteIdSchema, siteReportSchema } from '../../bundles/index.ts';
 import type { Context } from '../context.ts';
 import { directorFor } from '../director/director.ts';
 import { serverError } from '../errors.ts';
+import { newApp, param } from '../http/app.ts';
 import { sendMetadata, sendObject } from '../http/objects.ts';
 import { notFound, problems } from '../http/problem.ts';
 import { activeLicense } from '../licenses/licenses.ts';
@@ -19,11 +19,8 @@ const digest = z.string().regex(/^[0-9a-f]{64}$/);
 
 /** Builds the app that runs behind `pskServer`. */
 export function feedApi(context: Context): Express {
-  const app = express();
-  app.disable('x-powered-by');
-  app.disable('etag');
-  app.use(async (request, response, next) => {
-    response.setHeader('x-request-id', randomUUID());
+  const app = newApp();
+  app.use(async (request, _response, next) => {
     // A connection outlives its handshake: a license revoked since then is refused at its next request.
     const id = connectionLicense(request.socket);
     if (!(await activeLicense(context, id))) throw serverError('license-refused', `License ${id} is not active.`);
@@ -58,8 +55,4 @@ export function feedApi(context: Context): Express {
   app.use(notFound);
   app.use(problems(context.log));
   return app;
-}
-
-function param(request: Request, key: string): string {
-  return z.string().parse(request.params[key]);
 }

@@ -1,6 +1,5 @@
 // The vendor's API: releases, licenses, sites, the root of trust. Every call carries a token; none is for customers.
-import { randomUUID } from 'node:crypto';
-import express, { type Express, type Request } from 'express';
+import express, { type Express } from 'express';
 import { sql } from 'kysely';
 import { z } from 'zod';
 import { plainText, versionSchema } from '../../bundles/index.ts';
@@ -8,6 +7,7 @@ import type { Actor } from '../audit/audit.ts';
 import type { Context } from '../context.ts';
 import { directorFor } from '../director/director.ts';
 import { serverError } from '../errors.ts';
+import { base64Schema, filesSchema } from '../files.ts';
 import { issueLicense, licenseById, listLicenses, rekeyLicense, revokeLicense } from '../licenses/licenses.ts';
 import { countWraps, wrapFor } from '../licenses/wraps.ts';
 import { contentKeys, segmentsOf } from '../releases/content-keys.ts';
@@ -21,6 +21,7 @@ import { publishCeremony } from '../trust/ceremony.ts';
 import { prepareOnlineKeys } from '../trust/online-keys.ts';
 import { publishedMetadata } from '../trust/repository.ts';
 import { onlineKeys, setUpTrust } from '../trust/setup.ts';
+import { newApp, param } from './app.ts';
 import { sendMetadata, sendObject } from './objects.ts';
 import { notFound, problems } from './problem.ts';
 import { authenticate } from './tokens.ts';
@@ -35,19 +36,23 @@ const MISSING_AT_ONCE = 1000;
 
 const name = z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/);
 const digest = z.string().regex(/^[0-9a-f]{64}$/);
-const base64 = z.base64().transform(text => Buffer.from(text, 'base64'));
-const files = z.record(z.string().min(1).max(512), base64).transform(record => new Map(Object.entries(record)));
+const files = filesSchema(512);
 
-const trustSchema = z.strictObject({ root: base64, targets: base64, issuers: base64, director: base64 });
+const trustSchema = z.strictObject({
+  root: base64Schema,
+  targets: base64Schema,
+  issuers: base64Schema,
+  director: base64Schema,
+});
 
 const publicationSchema = z.strictObject({ metadata: files });
 
 const releaseSchema = z.strictObject({
   channel: name,
-  document: base64,
+  document: base64Schema,
   content: digest,
   index: digest,
-  contentKey: base64,
+  contentKey: base64Schema,
   metadata: files,
   targets: files,
 });
@@ -89,13 +94,7 @@ export interface Jobs {
 
 /** Builds the app. */
 export function vendorApi(context: Context, jobs: Jobs): Express {
-  const app = express();
-  app.disable('x-powered-by');
-  app.disable('etag');
-  app.use((_request, response, next) => {
-    response.setHeader('x-request-id', randomUUID());
-    next();
-  });
+  const app = newApp();
   app.get('/healthz', async (_request, response) => {
     await sql`select 1`.execute(context.db);
     response.json({ status: 'ok' });
@@ -206,8 +205,4 @@ export function vendorApi(context: Context, jobs: Jobs): Express {
   app.use(notFound);
   app.use(problems(context.log));
   return app;
-}
-
-function param(request: Request, key: string): string {
-  return z.string().parse(request.params[key]);
 }

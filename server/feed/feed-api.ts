@@ -1,8 +1,8 @@
 // What a site may ask over its encrypted connection: metadata, objects, its own wraps, activation and reports.
 // The license is that of the connection; nothing in a request can name another.
 import express, { type Express } from 'express';
-import { z } from 'zod';
 import { activationRequestSchema, feedPaths, siteIdSchema, siteReportSchema } from '../../bundles/index.ts';
+import { sha256HexSchema } from '../../signing/index.ts';
 import type { Context } from '../context.ts';
 import { directorFor } from '../director/director.ts';
 import { serverError } from '../errors.ts';
@@ -15,7 +15,6 @@ import { activateSite, recordReport } from '../sites/sites.ts';
 import { connectionLicense } from './psk-listener.ts';
 
 const JSON_BYTES = 256 * 1024;
-const digest = z.string().regex(/^[0-9a-f]{64}$/);
 
 /** Builds the app that runs behind `pskServer`. */
 export function feedApi(context: Context): Express {
@@ -33,12 +32,12 @@ export function feedApi(context: Context): Express {
   });
   for (const path of [feedPaths.target(':digest'), feedPaths.object(':digest')]) {
     app.get(path, async (request, response) => {
-      await sendObject(context.blobs, digest.parse(param(request, 'digest')), request, response);
+      await sendObject(context.blobs, sha256HexSchema.parse(param(request, 'digest')), request, response);
     });
   }
   app.get(feedPaths.wrap(':manifest'), async (request, response) => {
     const license = connectionLicense(request.socket);
-    response.json(await wrapFor(context, license, digest.parse(param(request, 'manifest'))));
+    response.json(await wrapFor(context, license, sha256HexSchema.parse(param(request, 'manifest'))));
   });
   app.get(feedPaths.director(':site'), async (request, response) => {
     const site = siteIdSchema.parse(param(request, 'site'));

@@ -3,6 +3,7 @@ import express, { type Express } from 'express';
 import { sql } from 'kysely';
 import { z } from 'zod';
 import { plainText, versionSchema } from '../../bundles/index.ts';
+import { sha256HexSchema } from '../../signing/index.ts';
 import type { Actor } from '../audit/audit.ts';
 import type { Context } from '../context.ts';
 import { directorFor } from '../director/director.ts';
@@ -35,7 +36,6 @@ const UPLOADS = 'uploads';
 const MISSING_AT_ONCE = 1000;
 
 const name = z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/);
-const digest = z.string().regex(/^[0-9a-f]{64}$/);
 const files = filesSchema(512);
 
 const trustSchema = z.strictObject({
@@ -50,8 +50,8 @@ const publicationSchema = z.strictObject({ metadata: files });
 const releaseSchema = z.strictObject({
   channel: name,
   document: base64Schema,
-  content: digest,
-  index: digest,
+  content: sha256HexSchema,
+  index: sha256HexSchema,
   contentKey: base64Schema,
   metadata: files,
   targets: files,
@@ -63,7 +63,10 @@ const releaseQuerySchema = z.object({
   version: versionSchema.optional(),
 });
 
-const missingSchema = z.strictObject({ holder: z.uuid(), digests: z.array(digest).min(1).max(MISSING_AT_ONCE) });
+const missingSchema = z.strictObject({
+  holder: z.uuid(),
+  digests: z.array(sha256HexSchema).min(1).max(MISSING_AT_ONCE),
+});
 
 const garbageSchema = z.strictObject({
   dryRun: z.boolean().default(false),
@@ -129,10 +132,10 @@ export function vendorApi(context: Context, jobs: Jobs): Express {
   });
 
   app.get('/v1/objects/:digest', async (request, response) => {
-    await sendObject(context.blobs, digest.parse(param(request, 'digest')), request, response);
+    await sendObject(context.blobs, sha256HexSchema.parse(param(request, 'digest')), request, response);
   });
   app.put('/v1/objects/:digest', express.raw({ type: () => true, limit: OBJECT_BYTES }), async (request, response) => {
-    const name = digest.parse(param(request, 'digest'));
+    const name = sha256HexSchema.parse(param(request, 'digest'));
     await leaseObjects(context, UPLOADS, [name]);
     await context.blobs.put(name, z.instanceof(Buffer).parse(request.body));
     response.status(204).end();
@@ -151,7 +154,7 @@ export function vendorApi(context: Context, jobs: Jobs): Express {
     response.json(await collectGarbage(context, { dryRun, graceMs: graceSeconds * 1000 }));
   });
   app.get('/v1/manifests/:digest/segments', async (request, response) => {
-    response.json({ segments: await segmentsOf(context, digest.parse(param(request, 'digest'))) });
+    response.json({ segments: await segmentsOf(context, sha256HexSchema.parse(param(request, 'digest'))) });
   });
   app.get('/v1/releases', async (request, response) => {
     const { product, channel, version } = releaseQuerySchema.parse(request.query);
@@ -183,14 +186,14 @@ export function vendorApi(context: Context, jobs: Jobs): Express {
     response.json(await rekeyLicense(context, param(request, 'id'), actorOf(response)));
   });
   app.get('/v1/manifests/:digest/wraps', async (request, response) => {
-    response.json(await countWraps(context, digest.parse(param(request, 'digest'))));
+    response.json(await countWraps(context, sha256HexSchema.parse(param(request, 'digest'))));
   });
   app.post('/v1/manifests/:digest/wraps', async (request, response) => {
-    await jobs.wrapForAll(digest.parse(param(request, 'digest')));
+    await jobs.wrapForAll(sha256HexSchema.parse(param(request, 'digest')));
     response.status(202).json({ status: 'started' });
   });
   app.get('/v1/licenses/:id/wraps/:manifest', async (request, response) => {
-    response.json(await wrapFor(context, param(request, 'id'), digest.parse(param(request, 'manifest'))));
+    response.json(await wrapFor(context, param(request, 'id'), sha256HexSchema.parse(param(request, 'manifest'))));
   });
 
   app.get('/v1/licenses/:id/director', async (request, response) => {

@@ -6,14 +6,7 @@ import { chmod, chown, mkdir, mkdtemp, readdir, rm, utimes, writeFile } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import {
-  decodeManifest,
-  filesystemStore,
-  openSealedManifest,
-  packRelease,
-  syncSegments,
-  unpackRelease,
-} from '../../../bundles/index.ts';
+import { filesystemStore, openManifest, packRelease, syncSegments, unpackRelease } from '../../../bundles/index.ts';
 import { sha256Hex } from '../../../signing/index.ts';
 import type { Step } from '../../support/bundle-step.ts';
 import { rejectsWith } from '../../support/errors.ts';
@@ -191,7 +184,7 @@ async function pack(tree: string, store: ReturnType<typeof filesystemStore>) {
     put: segment => store.put(segment.name, segment.bytes),
   });
   const { name, key, bytes } = manifest;
-  return { manifest: decodeManifest(openSealedManifest(name, key, bytes)), manifestDigest: name, key, sealed: bytes };
+  return { manifest: openManifest(name, key, bytes), manifestDigest: name, key, sealed: bytes };
 }
 
 /** Everything in the store is what its name says. Returns how many bytes that are. */

@@ -21,15 +21,16 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import {
-  decodeManifest,
   filesystemStore,
   type Manifest,
+  openManifest,
   openSealedIndex,
-  openSealedManifest,
   type PackBase,
   packRelease,
   unpackRelease,
 } from '../../../bundles/index.ts';
+import { decodeManifest } from '../../../bundles/manifest.ts';
+import { openSealedManifest } from '../../../bundles/seal.ts';
 import { rejectsWith } from '../../support/errors.ts';
 import { fixedBytes } from '../../support/release-tree.ts';
 import { temporary } from '../../support/temporary.ts';
@@ -73,7 +74,7 @@ async function pack(directory: string, tree: string, choice: PackChoice = {}) {
     ...(choice.threads === undefined ? {} : { threads: choice.threads }),
   });
   const { name, key, bytes } = packed.manifest;
-  const manifest = decodeManifest(openSealedManifest(name, key, bytes));
+  const manifest = openManifest(name, key, bytes);
   const digests = openSealedIndex(packed.index.name, key, packed.index.bytes);
   const unpack = (out: string, changed: Manifest = manifest) =>
     unpackRelease({ manifest: changed, manifestDigest: name, segments: store, directory: out, owners: false });

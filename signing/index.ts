@@ -20,7 +20,14 @@ export * from './key-envelope.ts';
 export * from './keys.ts';
 export * from './license.ts';
 export * from './limits.ts';
-export { parseMetadata, parseOfflineRole, type SignedMetadata, type TargetMeta, type TopRole } from './metadata.ts';
+export {
+  parseMetadata,
+  parseOfflineRole,
+  type SignedMetadata,
+  type TargetMeta,
+  TOP_ROLES,
+  type TopRole,
+} from './metadata.ts';
 export * from './policy.ts';
 export * from './refresh.ts';
 export * from './repository.ts';

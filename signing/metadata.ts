@@ -11,7 +11,9 @@ import type { MetadataFormat } from './policy.ts';
 import { keyTable, type RoleKeys, roleKeys } from './role-keys.ts';
 import { parseStrictJson } from './strict-json.ts';
 
-export type TopRole = 'root' | 'timestamp' | 'snapshot' | 'targets';
+export const TOP_ROLES = ['root', 'targets', 'snapshot', 'timestamp'] as const;
+
+export type TopRole = (typeof TOP_ROLES)[number];
 
 /** What a parent role promises of a metadata file. Only the version has to be there. */
 export interface FileMeta extends Digests {

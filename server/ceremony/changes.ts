@@ -8,12 +8,10 @@ import {
   keyIdOf,
   type PublicKey,
   type SignerNames,
-  type TopRole,
+  TOP_ROLES,
 } from '../../signing/index.ts';
 import { currentRoot, fingerprintOf, type Proposal } from './proposal.ts';
 import { nameOf, namesIn } from './requirements.ts';
-
-const TOP_ROLES: readonly TopRole[] = ['root', 'targets', 'snapshot', 'timestamp'];
 
 /** One line a change, each under the role whose file makes it. */
 export function changesOf(proposal: Proposal): readonly string[] {

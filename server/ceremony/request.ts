@@ -10,8 +10,9 @@ import {
   type PublicKey,
   type RolePolicy,
   rootDocument,
-  sha256Hex,
+  TOP_ROLES,
   type TopRole,
+  targetEntryOf,
   targetsDocument,
 } from '../../signing/index.ts';
 import { serverError } from '../errors.ts';
@@ -32,8 +33,6 @@ export interface Request {
   readonly renew: readonly OfflineRole[];
   readonly expiresMs: number;
 }
-
-const TOP_ROLES: readonly TopRole[] = ['root', 'targets', 'snapshot', 'timestamp'];
 
 type Roles = Readonly<Record<TopRole, RolePolicy>>;
 
@@ -77,9 +76,7 @@ export function proposeFirst(request: Request, online: OnlineKeys, createdAt: st
     [targetPaths.issuers, Buffer.from(online.issuers)],
     [targetPaths.director, Buffer.from(online.director)],
   ]);
-  const entries = new Map(
-    [...objects].map(([path, bytes]) => [path, { length: bytes.length, sha256: sha256Hex(bytes) }]),
-  );
+  const entries = new Map([...objects].map(([path, bytes]) => [path, targetEntryOf(bytes)]));
   const next = new Map([
     ['root', unsigned(rootDocument(dates, roles, names))],
     ['targets', unsigned(targetsDocument(dates, entries))],

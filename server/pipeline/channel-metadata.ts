@@ -11,9 +11,9 @@ import {
   editTargets,
   type RolePolicy,
   type Signer,
-  sha256Hex,
   signMetadata,
   type TargetEntry,
+  targetEntryOf,
   targetsDocument,
 } from '../../signing/index.ts';
 import { DEFAULT_LIFE_MS } from '../ceremony/expiry.ts';
@@ -110,7 +110,7 @@ export async function withRelease(
     ...attestations,
   ]);
   const entries = new Map(state.roleTargets);
-  for (const [path, bytes] of targets) entries.set(path, { length: bytes.length, sha256: sha256Hex(bytes) });
+  for (const [path, bytes] of targets) entries.set(path, targetEntryOf(bytes));
   const role = targetPaths.role(product, channel);
   const roleFile = await signMetadata(targetsDocument({ version: state.roleVersion + 1, expiresMs }, entries), signers);
   const metadata = new Map([[role, roleFile]]);

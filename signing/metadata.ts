@@ -101,13 +101,12 @@ export function parseOfflineRole(role: string, bytes: Uint8Array): SignedMetadat
 const CONTENT: { readonly [K in Metadata['type']]: (signed: Fields, format: MetadataFormat) => Metadata } = {
   root: signed => {
     const roles = object(signed['roles'], 'roles');
-    const names = ['root', 'timestamp', 'snapshot', 'targets'] as const;
     return {
       type: 'root',
       ...common(signed),
       consistentSnapshot: flag(signed['consistent_snapshot'] ?? true, 'consistent_snapshot'),
       keys: keyTable(signed['keys']),
-      roles: new Map(names.map(name => [name, roleKeys(object(roles[name], name))])),
+      roles: new Map(TOP_ROLES.map(name => [name, roleKeys(object(roles[name], name))])),
     };
   },
   timestamp: (signed, format) => {

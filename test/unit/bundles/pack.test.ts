@@ -31,6 +31,7 @@ import {
 } from '../../../bundles/index.ts';
 import { decodeManifest } from '../../../bundles/manifest.ts';
 import { openSealedManifest } from '../../../bundles/seal.ts';
+import { flipped } from '../../support/damage.ts';
 import { rejectsWith } from '../../support/errors.ts';
 import { fixedBytes } from '../../support/release-tree.ts';
 import { temporary } from '../../support/temporary.ts';
@@ -299,9 +300,7 @@ test('a damaged segment leaves no release behind', async t => {
   const { manifest, unpack } = await pack(directory, tree);
   const { name } = manifest.segments.at(1);
   const path = join(directory, 'store', name.slice(0, 2), name);
-  const bytes = await readFile(path);
-  bytes[100] = (bytes[100] as number) ^ 1;
-  await writeFile(path, bytes);
+  await writeFile(path, flipped(await readFile(path)));
   const out = join(directory, 'out');
   const error = await rejectsWith('segment-corrupt', () => unpack(out));
   assert.match(error.message, new RegExp(name));

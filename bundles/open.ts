@@ -29,12 +29,21 @@ export async function openRelease(
   const sealed = await storedOrFetched(store, source, sha256, length);
   const wrap = await source.wrap(license.id, sha256);
   const contentKey = await unwrapContentKey(license.secret, wrap, { license: license.id, release: sha256 });
-  const manifest = decodeManifest(openSealedManifest(sha256, contentKey, sealed));
+  const manifest = openManifest(sha256, contentKey, sealed);
   if (manifest.product !== release.product || manifest.version !== release.version) {
     const claimed = `${manifest.product} ${manifest.version}`;
     throw bundleError('manifest-corrupt', `The manifest of ${release.product} ${release.version} says ${claimed}.`);
   }
   return { manifest, wrap };
+}
+
+/**
+ * Opens a sealed manifest and decodes it.
+ *
+ * @throws `manifest-corrupt`
+ */
+export function openManifest(name: string, contentKey: Uint8Array, sealed: Uint8Array): Manifest {
+  return decodeManifest(openSealedManifest(name, contentKey, sealed));
 }
 
 /** The verified object, from the store when its copy is intact. */

@@ -27,9 +27,11 @@ export {
   type OfflineSnapshot,
   parseMetadata,
   parseOfflineRole,
+  ROOT_ROLES,
   type RootRole,
   type SignedMetadata,
   type TargetMeta,
+  TOP_ROLES,
   type TopRole,
 } from './metadata.ts';
 export * from './offline-snapshot.ts';

@@ -1,21 +1,23 @@
 // Binds this site to its license: over the network once, or, behind an air gap, with the license file alone.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Hardware, targetPaths } from '../../bundles/index.ts';
+import { targetPaths } from '../../bundles/index.ts';
 import { fileTrustStore, type License, reasonOf, refresh, verifyLicense } from '../../signing/index.ts';
 import { agentError } from '../errors.ts';
 import { feedClient } from './feed-client.ts';
-import { newSite, parseLicenseFile, requireNoSite, type Site, writePendingSite, writeSite } from './site.ts';
+import {
+  newSite,
+  parseLicenseFile,
+  requireNoSite,
+  type Site,
+  type SiteChoice,
+  writePendingSite,
+  writeSite,
+} from './site.ts';
 
-export interface ActivationChoice {
+export interface ActivationChoice extends SiteChoice {
   readonly directory: string;
   readonly licenseFile: string;
-  readonly name: string;
-  /** False: nothing is asked of the network, now or later. */
-  readonly connected: boolean;
-  readonly channel?: string;
-  readonly hardware?: Hardware;
-  readonly fingerprint?: string;
   readonly now: Date;
 }
 

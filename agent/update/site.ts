@@ -52,22 +52,23 @@ export function parseLicenseFile(bytes: Uint8Array, path: string): LicenseFile {
   }
 }
 
+/** What whoever activates a site says of it. */
+export interface SiteChoice {
+  readonly name: string;
+  /** False: nothing is asked of the network, now or later. */
+  readonly connected: boolean;
+  readonly channel?: string;
+  readonly hardware?: Hardware;
+  /** SHA-256 of the trust anchor, as the vendor told it over another channel. */
+  readonly fingerprint?: string;
+}
+
 /**
  * Makes a site of a license file. The license is believed later, when the issuer keys have been verified from the anchor.
  *
- * @param fingerprint SHA-256 of the trust anchor, as the vendor told it over another channel
  * @throws `license-file`, `anchor-mismatch`
  */
-export function newSite(
-  file: LicenseFile,
-  choice: {
-    readonly name: string;
-    readonly connected: boolean;
-    readonly channel?: string;
-    readonly hardware?: Hardware;
-    readonly fingerprint?: string;
-  },
-): Site {
+export function newSite(file: LicenseFile, choice: SiteChoice): Site {
   trustRoot(Buffer.from(file.trustAnchor));
   const anchor = sha256Hex(file.trustAnchor);
   if (choice.fingerprint !== undefined && choice.fingerprint.toLowerCase() !== anchor) {

@@ -1,13 +1,14 @@
 // The vendor's API: releases, licenses, sites, the root of trust. Every call carries a token; none is for customers.
-import { randomUUID } from 'node:crypto';
-import express, { type Express, type Request } from 'express';
+import express, { type Express } from 'express';
 import { sql } from 'kysely';
 import { z } from 'zod';
 import { plainText, versionSchema } from '../../bundles/index.ts';
+import { sha256HexSchema } from '../../signing/index.ts';
 import type { Actor } from '../audit/audit.ts';
 import type { Context } from '../context.ts';
 import { directorFor } from '../director/director.ts';
 import { serverError } from '../errors.ts';
+import { base64Schema, filesSchema } from '../files.ts';
 import {
   issueLicense,
   licenseById,
@@ -27,6 +28,7 @@ import { listSites, removeSite } from '../sites/sites.ts';
 import { publishCeremony } from '../trust/ceremony.ts';
 import { publishedMetadata } from '../trust/repository.ts';
 import { nextOnlineKeys, ONLINE_KEYS, onlineKeys, setUpTrust } from '../trust/setup.ts';
+import { newApp, param } from './app.ts';
 import { sendMetadata, sendObject } from './objects.ts';
 import { notFound, problems } from './problem.ts';
 import { authenticate } from './tokens.ts';
@@ -40,20 +42,23 @@ const UPLOADS = 'uploads';
 const MISSING_AT_ONCE = 1000;
 
 const name = z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/);
-const digest = z.string().regex(/^[0-9a-f]{64}$/);
-const base64 = z.base64().transform(text => Buffer.from(text, 'base64'));
-const files = z.record(z.string().min(1).max(512), base64).transform(record => new Map(Object.entries(record)));
+const files = filesSchema(512);
 
-const trustSchema = z.strictObject({ root: base64, targets: base64, issuers: base64, director: base64 });
+const trustSchema = z.strictObject({
+  root: base64Schema,
+  targets: base64Schema,
+  issuers: base64Schema,
+  director: base64Schema,
+});
 
 const publicationSchema = z.strictObject({ metadata: files });
 
 const releaseSchema = z.strictObject({
   channel: name,
-  document: base64,
-  content: digest,
-  index: digest,
-  contentKey: base64,
+  document: base64Schema,
+  content: sha256HexSchema,
+  index: sha256HexSchema,
+  contentKey: base64Schema,
   metadata: files,
   targets: files,
 });
@@ -66,7 +71,10 @@ const releaseQuerySchema = z.object({
 
 const nextKeysSchema = z.strictObject({ keys: z.array(z.enum(ONLINE_KEYS)).min(1) });
 
-const missingSchema = z.strictObject({ holder: z.uuid(), digests: z.array(digest).min(1).max(MISSING_AT_ONCE) });
+const missingSchema = z.strictObject({
+  holder: z.uuid(),
+  digests: z.array(sha256HexSchema).min(1).max(MISSING_AT_ONCE),
+});
 
 const garbageSchema = z.strictObject({
   dryRun: z.boolean().default(false),
@@ -97,13 +105,7 @@ export interface Jobs {
 
 /** Builds the app. */
 export function vendorApi(context: Context, jobs: Jobs): Express {
-  const app = express();
-  app.disable('x-powered-by');
-  app.disable('etag');
-  app.use((_request, response, next) => {
-    response.setHeader('x-request-id', randomUUID());
-    next();
-  });
+  const app = newApp();
   app.get('/healthz', async (_request, response) => {
     await sql`select 1`.execute(context.db);
     response.json({ status: 'ok' });
@@ -139,10 +141,10 @@ export function vendorApi(context: Context, jobs: Jobs): Express {
   });
 
   app.get('/v1/objects/:digest', async (request, response) => {
-    await sendObject(context.blobs, digest.parse(param(request, 'digest')), request, response);
+    await sendObject(context.blobs, sha256HexSchema.parse(param(request, 'digest')), request, response);
   });
   app.put('/v1/objects/:digest', express.raw({ type: () => true, limit: OBJECT_BYTES }), async (request, response) => {
-    const name = digest.parse(param(request, 'digest'));
+    const name = sha256HexSchema.parse(param(request, 'digest'));
     await leaseObjects(context, UPLOADS, [name]);
     await context.blobs.put(name, z.instanceof(Buffer).parse(request.body));
     response.status(204).end();
@@ -161,7 +163,7 @@ export function vendorApi(context: Context, jobs: Jobs): Express {
     response.json(await collectGarbage(context, { dryRun, graceMs: graceSeconds * 1000 }));
   });
   app.get('/v1/manifests/:digest/segments', async (request, response) => {
-    response.json({ segments: await segmentsOf(context, digest.parse(param(request, 'digest'))) });
+    response.json({ segments: await segmentsOf(context, sha256HexSchema.parse(param(request, 'digest'))) });
   });
   app.get('/v1/releases', async (request, response) => {
     const { product, channel, version } = releaseQuerySchema.parse(request.query);
@@ -193,14 +195,14 @@ export function vendorApi(context: Context, jobs: Jobs): Express {
     response.json(await rekeyLicense(context, param(request, 'id'), actorOf(response)));
   });
   app.get('/v1/manifests/:digest/wraps', async (request, response) => {
-    response.json(await countWraps(context, digest.parse(param(request, 'digest'))));
+    response.json(await countWraps(context, sha256HexSchema.parse(param(request, 'digest'))));
   });
   app.post('/v1/manifests/:digest/wraps', async (request, response) => {
-    await jobs.wrapForAll(digest.parse(param(request, 'digest')));
+    await jobs.wrapForAll(sha256HexSchema.parse(param(request, 'digest')));
     response.status(202).json({ status: 'started' });
   });
   app.get('/v1/licenses/:id/wraps/:manifest', async (request, response) => {
-    response.json(await wrapFor(context, param(request, 'id'), digest.parse(param(request, 'manifest'))));
+    response.json(await wrapFor(context, param(request, 'id'), sha256HexSchema.parse(param(request, 'manifest'))));
   });
 
   app.get('/v1/licenses/:id/document', async (request, response) => {
@@ -218,8 +220,4 @@ export function vendorApi(context: Context, jobs: Jobs): Express {
   app.use(notFound);
   app.use(problems(context.log));
   return app;
-}
-
-function param(request: Request, key: string): string {
-  return z.string().parse(request.params[key]);
 }

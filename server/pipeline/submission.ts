@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { PackedRelease } from '../../bundles/index.ts';
 import { serverError } from '../errors.ts';
+import { encodeFiles } from '../files.ts';
 import type { ReleaseView } from '../releases/releases.ts';
 import type { ApiClient } from './api-client.ts';
 import type { ChannelPublication } from './channel-metadata.ts';
@@ -23,16 +24,14 @@ export async function submit(
   packed: PackedRelease,
   publication: ChannelPublication,
 ): Promise<void> {
-  const base64 = (files: ReadonlyMap<string, Buffer>) =>
-    Object.fromEntries([...files].map(([name, bytes]) => [name, bytes.toString('base64')]));
   let release = await api.post<ReleaseView>('/v1/releases', {
     channel,
     document: document.toString('base64'),
     content: packed.content,
     index: packed.index.name,
     contentKey: packed.manifest.key.toString('base64'),
-    metadata: base64(publication.metadata),
-    targets: base64(publication.targets),
+    metadata: encodeFiles(publication.metadata),
+    targets: encodeFiles(publication.targets),
   });
   const deadline = Date.now() + PUBLISH_TIMEOUT_MS;
   while (release.state === 'publishing') {

@@ -1,5 +1,5 @@
 // The content keys of releases, kept sealed: for wraps, for the vendor's packer, and for reading releases back.
-import { decodeManifest, openSealedManifest } from '../../bundles/index.ts';
+import { openManifest } from '../../bundles/index.ts';
 import type { Context } from '../context.ts';
 import { serverError } from '../errors.ts';
 
@@ -46,7 +46,7 @@ export async function segmentsOf(
   manifest: string,
 ): Promise<readonly { readonly name: string; readonly size: number }[]> {
   const contentKey = await contentKeyOf(context, manifest);
-  const { segments } = decodeManifest(openSealedManifest(manifest, contentKey, await context.blobs.get(manifest)));
+  const { segments } = openManifest(manifest, contentKey, await context.blobs.get(manifest));
   return [...segments].map(({ name, sealedSize }) => ({ name, size: sealedSize }));
 }
 

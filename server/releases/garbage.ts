@@ -5,7 +5,7 @@
 // on an object takes a lease first and looks afterwards, and the sweep looks for leases and removes under a lock that taking
 // a lease waits for.
 import { type Selectable, sql } from 'kysely';
-import { decodeManifest, openSealedManifest, type StoredObject } from '../../bundles/index.ts';
+import { openManifest, type StoredObject } from '../../bundles/index.ts';
 import { hasCode, parseMetadata } from '../../signing/index.ts';
 import type { Context } from '../context.ts';
 import type { Database } from '../db/database.ts';
@@ -106,7 +106,7 @@ class Marks {
     const { blobs } = this.#context;
     try {
       const contentKey = openContentKey(this.#context, manifest, sealed);
-      const { segments } = decodeManifest(openSealedManifest(manifest, contentKey, await blobs.get(manifest)));
+      const { segments } = openManifest(manifest, contentKey, await blobs.get(manifest));
       for (const { name } of segments) this.#digests.add(name);
       this.#releases.add(manifest);
     } catch (error) {

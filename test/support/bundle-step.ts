@@ -75,6 +75,6 @@ async function carryOut(step: Step): Promise<unknown> {
 }
 
 async function opened({ path, name, key }: OpenManifest): Promise<Manifest> {
-  const { decodeManifest, openSealedManifest } = await import('../../bundles/index.ts');
-  return decodeManifest(openSealedManifest(name, Buffer.from(key, 'hex'), readFileSync(path)));
+  const { openManifest } = await import('../../bundles/index.ts');
+  return openManifest(name, Buffer.from(key, 'hex'), readFileSync(path));
 }

@@ -2,8 +2,9 @@
 import type { Chunk, Entry } from '../../../bundles/manifest.ts';
 import { sealManifest, sealSegment } from '../../../bundles/seal.ts';
 import { sha256, sha256Hex } from '../../../signing/index.ts';
+import { flipped } from '../../support/damage.ts';
 import type { Vector } from '../../support/vectors.ts';
-import { flipped, openManifest, openSegment, PRODUCT_KEY, type Vectors } from './operations.ts';
+import { openManifest, openSegment, PRODUCT_KEY, type Vectors } from './operations.ts';
 import { chunk, SAMPLE, sampleManifest } from './sample-manifest.ts';
 
 const PLAIN = sampleManifest();

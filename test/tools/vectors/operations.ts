@@ -1,4 +1,4 @@
-// What vectors are made of: the operations on sealed objects, and faults of one bit.
+// What vectors are made of: the operations on sealed objects.
 import type { Sealed } from '../../../bundles/seal.ts';
 import { sha256 } from '../../../signing/index.ts';
 import type { Vector } from '../../support/vectors.ts';
@@ -15,11 +15,4 @@ export function openSegment({ name, key, bytes }: Sealed, plainSize: number) {
 
 export function openManifest({ name, key, bytes }: Sealed) {
   return { operation: 'open-manifest', name, key: key.toString('hex'), object: bytes.toString('base64') } as const;
-}
-
-/** The bytes with the last bit of one of them changed. */
-export function flipped(bytes: Uint8Array, at: number): Buffer {
-  const copy = Buffer.from(bytes);
-  copy[at] = (copy[at] as number) ^ 1;
-  return copy;
 }

@@ -1,8 +1,9 @@
 // Segments that open, and segments with one fault.
 import { sealManifest, sealSegment } from '../../../bundles/seal.ts';
 import { sha256, sha256Hex } from '../../../signing/index.ts';
+import { flipped } from '../../support/damage.ts';
 import type { Vector } from '../../support/vectors.ts';
-import { flipped, openManifest, openSegment, PRODUCT_KEY, type Vectors } from './operations.ts';
+import { openManifest, openSegment, PRODUCT_KEY, type Vectors } from './operations.ts';
 
 export function segments(): Vectors {
   const plain = Buffer.from('The same sentence, again and again. '.repeat(40));

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { cut } from '../../../bundles/chunker.ts';
-import { decodeManifest } from '../../../bundles/manifest.ts';
-import { openSealedIndex, openSealedManifest, openSegment } from '../../../bundles/seal.ts';
+import { openManifest } from '../../../bundles/open.ts';
+import { openSealedIndex, openSegment } from '../../../bundles/seal.ts';
 import { unpackPlan } from '../../../bundles/unpack-plan.ts';
 import { entitlementPublicKey, pskOf, unwrapContentKey, type Wrap } from '../../../signing/index.ts';
 import { rejectsWith } from '../../support/errors.ts';
@@ -35,8 +35,7 @@ async function carryOut(vector: Vector): Promise<void> {
     }
     case 'open-manifest': {
       const { name, key, object } = vector;
-      const opened = openSealedManifest(name, Buffer.from(key, 'hex'), Buffer.from(object, 'base64'));
-      const manifest = decodeManifest(opened);
+      const manifest = openManifest(name, Buffer.from(key, 'hex'), Buffer.from(object, 'base64'));
       unpackPlan(manifest);
       assert.deepEqual(contentsOf(manifest, 'base64'), vector.manifest && filled(vector.manifest));
       return;

@@ -131,6 +131,7 @@ export const SIGNING_ERRORS = {
     kind: 'usage',
     hint: 'Use several words that do not belong together, and type the same twice.',
   },
+  'not-answered': { kind: 'interrupted', hint: 'Run it again when you are ready.' },
   'signer-failed': {
     kind: 'input',
     hint: 'Nothing was signed. Check the token or the command, its PIN, and that the public key is the one it signs with.',

@@ -4,6 +4,7 @@ export * from './director.ts';
 export * from './encoding.ts';
 export * from './entitlement.ts';
 export * from './errors.ts';
+export * from './io/ask.ts';
 export * from './io/atomic-file.ts';
 export * from './io/bounded-file.ts';
 export * from './io/command-signer.ts';

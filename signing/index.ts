@@ -21,6 +21,7 @@ export * from './keys.ts';
 export * from './license.ts';
 export * from './limits.ts';
 export { parseMetadata, parseOfflineRole, type SignedMetadata, type TargetMeta, type TopRole } from './metadata.ts';
+export * from './pkcs12.ts';
 export * from './policy.ts';
 export * from './refresh.ts';
 export * from './repository.ts';

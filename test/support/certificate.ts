@@ -5,19 +5,22 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
-export async function selfSigned(name: string): Promise<{ readonly key: string; readonly cert: string }> {
+/** `algorithm` says what kind of key, as options of `openssl req`. */
+export async function selfSigned(
+  name: string,
+  algorithm: readonly string[] = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256'],
+): Promise<{ readonly key: string; readonly cert: string }> {
   const directory = await mkdtemp(join(tmpdir(), 'rollover-certificate-'));
   try {
     const [key, cert] = [join(directory, 'key.pem'), join(directory, 'cert.pem')];
     const subject = ['-subj', `/CN=${name}`, '-addext', `subjectAltName=DNS:${name},IP:127.0.0.1`];
-    const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256'];
     await promisify(execFile)('openssl', [
       'req',
       '-x509',
       '-nodes',
       '-days',
       '2',
-      ...curve,
+      ...algorithm,
       ...subject,
       '-keyout',
       key,

@@ -16,6 +16,7 @@ import { makePlan } from './plan/planner.ts';
 import { sendReport, siteReport } from './report.ts';
 import { Executor, failedNodes } from './run/executor.ts';
 import type { Driver } from './sdk/index.ts';
+import { certificateEnd, certificateWarnings } from './update/certificate.ts';
 import { newestOf, type ReadyRelease } from './update/releases.ts';
 import { licensedNodes, type Site } from './update/site.ts';
 import { UpdateWatcher } from './update/watcher.ts';
@@ -38,6 +39,7 @@ export class Daemon implements ConsoleBackend {
   readonly #executor: Executor;
   readonly #watcher: UpdateWatcher;
   readonly #listeners = new Set<() => void>();
+  readonly #certificateEnd: Date | undefined;
   #inventory: Inventory | undefined;
   #clusterProblem: string | undefined;
   #proposal: Proposal | undefined;
@@ -47,6 +49,7 @@ export class Daemon implements ConsoleBackend {
     this.#options = options;
     this.#leadership = leadership;
     this.#executor = executor;
+    this.#certificateEnd = certificateEnd(options.site);
     const { directory, site, peers, log, now } = options;
     const onChange = () => this.#notify();
     this.#watcher = new UpdateWatcher({ directory, site, peers, log, now: () => new Date(now()), onChange });
@@ -115,6 +118,7 @@ export class Daemon implements ConsoleBackend {
       executor: this.#executor.view(),
       inventory: this.#inventory,
       clusterProblem: this.#clusterProblem,
+      warnings: certificateWarnings(this.#certificateEnd, new Date(this.#options.now())),
     });
   }
 

@@ -13,6 +13,7 @@ export function statusText(state: ConsoleState): string {
     `offered    ${offer ? `${offer.version} (${bytes(offer.plainBytes)}, from ${offer.source})` : 'nothing newer'}`,
     `update     ${updateText(state.update)}`,
   ];
+  for (const warning of state.warnings) lines.push(`warning    ${warning}`);
   if (rollover)
     lines.push(
       `rollover   to ${rollover.plan.target.version}: ${rollover.status}, ${rollover.done} of ${rollover.total} nodes. ${rollover.reason}`,

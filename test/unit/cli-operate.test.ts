@@ -13,6 +13,7 @@ const EMPTY: ConsoleState = {
   rollover: undefined,
   cluster: undefined,
   clusterProblem: undefined,
+  warnings: [],
   effects: [],
   journal: [],
   journalLength: 0,

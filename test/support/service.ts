@@ -25,6 +25,8 @@ export interface TestService {
     through?: ApiClient,
   ): Promise<Published>;
   issue(change?: object): Promise<{ readonly id: string; readonly file: LicenseFile }>;
+  /** Where its database listens. */
+  connection(): Promise<{ readonly host: string; readonly user: string; readonly database: string }>;
   /** Runs a statement on the service's database. */
   query(statement: string): Promise<unknown[]>;
   close(): Promise<void>;
@@ -32,16 +34,27 @@ export interface TestService {
 
 const SMALL_TREE = { notes: 'notes', kernelBytes: 300_000, initrdBytes: 2_000_000, runtime: false };
 
-export async function startTestService(): Promise<TestService> {
+/** `mtls` opens the port for certificates, too. */
+export async function startTestService({ mtls = false } = {}): Promise<TestService> {
   const directory = await mkdtemp(join(tmpdir(), 'rollover-service-'));
   await chmod(directory, 0o711);
-  const [port, feedPort] = (await freePorts([0, 0])) as [number, number];
-  const server = await startServer({ directory: join(directory, 'data'), host: '127.0.0.1', port, feedPort });
+  const [port, feedPort, mtlsPort] = (await freePorts([0, 0, 0])) as [number, number, number];
+  const server = await startServer({
+    directory: join(directory, 'data'),
+    host: '127.0.0.1',
+    port,
+    feedPort,
+    ...(mtls ? { mtls: { port: mtlsPort } } : {}),
+  });
   const token = (await readFile(server.adminTokenPath, 'utf8')).trim();
   const api = apiClient(server.url, token);
   const keysDirectory = join(directory, 'keys');
   const one = { root: 1, targets: 1 };
   const { fingerprint } = await setUpRoot(api, { keysDirectory, keys: one, thresholds: one, nowMs: Date.now() });
+  const connection = async () => {
+    const postmaster = await readFile(join(directory, 'data', 'postgres', 'cluster', 'postmaster.pid'), 'utf8');
+    return { host: postmaster.split('\n')[4] ?? '', user: 'rollover', database: 'rollover' };
+  };
   return {
     directory,
     url: server.url,
@@ -64,9 +77,9 @@ export async function startTestService(): Promise<TestService> {
         sites: 1,
         ...change,
       }),
+    connection,
     async query(statement) {
-      const postmaster = await readFile(join(directory, 'data', 'postgres', 'cluster', 'postmaster.pid'), 'utf8');
-      const client = new Client({ host: postmaster.split('\n')[4] ?? '', user: 'rollover', database: 'rollover' });
+      const client = new Client(await connection());
       await client.connect();
       try {
         return (await client.query(statement)).rows;

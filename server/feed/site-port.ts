@@ -11,7 +11,7 @@ export const HANDSHAKE_TIMEOUT_MS = 10_000;
 const SILENCE_TIMEOUT_MS = 60_000;
 const MAX_CONNECTIONS = 10_000;
 /** A site uses six; a license may have several sites behind one address. */
-const MAX_CONNECTIONS_A_LICENSE = 256;
+export const MAX_CONNECTIONS_A_LICENSE = 256;
 
 export interface SitePort {
   readonly server: net.Server;

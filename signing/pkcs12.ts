@@ -12,7 +12,7 @@ export interface CertifiedKey {
   readonly authorities: readonly X509Certificate[];
 }
 
-/** Of the cipher's key and of the MAC's, since guessing goes for the cheaper one. Half a second: forge counts in JavaScript. */
+/** Of the cipher's key and of the MAC's: guessing goes for the cheaper one. Half a second, as forge counts in JavaScript. */
 const ITERATIONS = 100_000;
 /** What a file may ask for before its MAC has shown that it is by somebody who knows the passphrase: some ten seconds. */
 const MOST_ITERATIONS = 5_000_000;

@@ -1,5 +1,5 @@
-// A connection to the service, whichever way it is made. Watches over its handshake, and says afterwards what a failure means:
-// that nobody answers, that something else does, or that the service does not accept what this site connects with.
+// A connection to the service, whichever way it is made. Watches over its handshake, and says what a failure means: that nobody
+// answers, that something else does, or that the service does not accept what this site connects with.
 import type net from 'node:net';
 import type tls from 'node:tls';
 import { reasonOf } from '../../signing/index.ts';
@@ -78,7 +78,7 @@ function isRefused({ answered, secure, slow }: Handshake): boolean {
   return answered && !secure && !slow;
 }
 
-/** In TLS 1.3 the service looks at the certificate when the handshake is done for the site: it ends without a word of HTTP. */
+/** In TLS 1.3 the service looks at the certificate when the handshake is done for the site: it ends without any HTTP. */
 function isEndedAtOnce({ secure }: Handshake, socket: net.Socket, cause: NodeJS.ErrnoException): boolean {
   return secure && socket.bytesRead === 0 && ENDED.test(cause.code ?? '');
 }

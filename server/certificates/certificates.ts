@@ -37,7 +37,7 @@ export interface IssuedCertificate extends CertificateView {
  * Issues a certificate for a license: until the license ends, and for a year at most.
  *
  * @param request PKCS#10, PEM
- * @throws `request-invalid`, `license-refused` for a license that is not active, or over, `mtls-off` where nobody could use it
+ * @throws `request-invalid`, `license-refused` for a license that is not active, or over; `mtls-off` where it is of no use
  */
 export async function issueCertificate(
   context: Context,

@@ -16,6 +16,7 @@ import { makePlan } from './plan/planner.ts';
 import { sendReport, siteReport } from './report.ts';
 import { Executor, failedNodes } from './run/executor.ts';
 import type { Driver } from './sdk/index.ts';
+import { certificateEnd, certificateWarnings } from './update/certificate.ts';
 import { standingNow } from './update/knowledge.ts';
 import { newestOf, type ReadyRelease } from './update/releases.ts';
 import { licensedNodes, type Site } from './update/site.ts';
@@ -39,6 +40,7 @@ export class Daemon implements ConsoleBackend {
   readonly #executor: Executor;
   readonly #watcher: UpdateWatcher;
   readonly #listeners = new Set<() => void>();
+  readonly #certificateEnd: Date | undefined;
   #inventory: Inventory | undefined;
   #clusterProblem: string | undefined;
   #proposal: Proposal | undefined;
@@ -48,6 +50,7 @@ export class Daemon implements ConsoleBackend {
     this.#options = options;
     this.#leadership = leadership;
     this.#executor = executor;
+    this.#certificateEnd = certificateEnd(options.site);
     const { directory, site, peers, log, now } = options;
     const onChange = () => this.#notify();
     this.#watcher = new UpdateWatcher({ directory, site, peers, log, now: () => new Date(now()), onChange });
@@ -117,6 +120,7 @@ export class Daemon implements ConsoleBackend {
       executor: this.#executor.view(),
       inventory: this.#inventory,
       clusterProblem: this.#clusterProblem,
+      warnings: certificateWarnings(this.#certificateEnd, new Date(this.#options.now())),
     });
   }
 

@@ -1,6 +1,7 @@
 // What other rooms may use of this one.
 export * from './activation.ts';
 export { Bounded } from './bounded.ts';
+export * from './certified-license.ts';
 export * from './diff.ts';
 export * from './errors.ts';
 export * from './feed.ts';

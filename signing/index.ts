@@ -5,6 +5,7 @@ export * from './director.ts';
 export * from './encoding.ts';
 export * from './entitlement.ts';
 export * from './errors.ts';
+export * from './io/ask.ts';
 export * from './io/atomic-file.ts';
 export * from './io/bounded-file.ts';
 export * from './io/command-signer.ts';
@@ -35,6 +36,7 @@ export {
   type TopRole,
 } from './metadata.ts';
 export * from './offline-snapshot.ts';
+export * from './pkcs12.ts';
 export * from './policy.ts';
 export { refresh } from './refresh.ts';
 export * from './refresh-medium.ts';

@@ -15,6 +15,7 @@ export function statusText(state: ConsoleState): string {
     `update     ${updateText(state.update)}`,
     `knowledge  ${knowledgeText(state.knowledge)}`,
   ];
+  for (const warning of state.warnings) lines.push(`warning    ${warning}`);
   if (rollover)
     lines.push(
       `rollover   to ${rollover.plan.target.version}: ${rollover.status}, ${rollover.done} of ${rollover.total} nodes. ${rollover.reason}`,

@@ -1,7 +1,6 @@
-// The connection to the hosted service: TLS 1.3 keyed by the license's entitlement key. Everything that comes over it is
-// verified by whoever asked; sizes and times are bounded here.
+// What a site asks the hosted service, over either kind of connection. Everything that comes over it is verified by whoever
+// asked; sizes and times are bounded here.
 import http from 'node:http';
-import tls from 'node:tls';
 import { z } from 'zod';
 import {
   type ActivationRequest,
@@ -10,14 +9,16 @@ import {
   bundleError,
   directorResponseSchema,
   feedPaths,
-  PSK_CIPHERS,
   parseDocument,
   type SiteReport,
 } from '../../bundles/index.ts';
-import { type MetadataSource, pskOf, reasonOf, type Wrap, wrapSchema } from '../../signing/index.ts';
+import { type MetadataSource, type Wrap, wrapSchema } from '../../signing/index.ts';
 import { agentError } from '../errors.ts';
 import { collectAtMost } from './collect.ts';
-import { entitlementSecret, type Site } from './site.ts';
+import { type FeedConnection, transportError } from './feed-connection.ts';
+import { mtlsConnection } from './mtls-connection.ts';
+import { pskConnection } from './psk-connection.ts';
+import type { Site } from './site.ts';
 
 const CONNECT_TIMEOUT_MS = 10_000;
 /** A whole answer, unless who asks has a limit of their own: 1 MiB at the slowest line we serve (64 kB/s) takes 17 s. */
@@ -36,15 +37,15 @@ export interface FeedClient extends MetadataSource, BundleSource {
 /**
  * A client for one site.
  *
- * All calls throw `feed-unreachable`, `feed-refused`, `feed-failed`, `feed-too-large`.
+ * All calls throw `feed-unreachable`, `feed-refused`, `feed-untrusted`, `feed-failed`, `feed-too-large`.
  */
 export function feedClient(site: Site, connectTimeoutMs = CONNECT_TIMEOUT_MS): FeedClient {
-  const psk = pskOf(entitlementSecret(site));
+  const connection = site.certificate ? mtlsConnection(site.feed.host, site.certificate) : pskConnection(site);
   const agent = new http.Agent({ keepAlive: true, maxSockets: CONNECTIONS });
-  agent.createConnection = () => connect(site, psk, connectTimeoutMs);
+  agent.createConnection = () => connection.connect(connectTimeoutMs);
 
   const ask = (path: string, maxBytes: number, { body, signal }: Partial<Pick<Ask, 'body' | 'signal'>> = {}) =>
-    request({ agent, site, path, maxBytes, body, signal: signal ?? AbortSignal.timeout(ANSWER_TIMEOUT_MS) });
+    request({ agent, connection, path, maxBytes, body, signal: signal ?? AbortSignal.timeout(ANSWER_TIMEOUT_MS) });
   const required = async (path: string, maxBytes: number, body?: unknown) => {
     const answer = await ask(path, maxBytes, { body });
     if (answer) return answer;
@@ -52,7 +53,7 @@ export function feedClient(site: Site, connectTimeoutMs = CONNECT_TIMEOUT_MS): F
   };
 
   return {
-    name: `service ${site.feed.host}:${site.feed.port}`,
+    name: `service ${connection.host}:${connection.port}`,
     metadata: (name, maxBytes) => ask(feedPaths.metadata(name), maxBytes),
     target: (_path, sha256, maxBytes) => ask(feedPaths.target(sha256), maxBytes),
     async object(digest, maxBytes, signal) {
@@ -81,46 +82,9 @@ export function feedClient(site: Site, connectTimeoutMs = CONNECT_TIMEOUT_MS): F
   };
 }
 
-/** Errors of connections whose handshake was refused: somebody answered, and did not accept the key. */
-const refusals = new WeakSet<Error>();
-
-/** What OpenSSL says when the other end does not speak TLS at all. */
-const NOT_TLS = /wrong version number|packet length too long/;
-
-function connect(site: Site, psk: Buffer, timeoutMs: number): tls.TLSSocket {
-  let answered = false;
-  let secure = false;
-  let slow = false;
-  const socket = tls.connect({
-    host: site.feed.host,
-    port: site.feed.port,
-    minVersion: 'TLSv1.3',
-    ciphers: PSK_CIPHERS,
-    pskCallback: () => ({ psk, identity: site.licenseId }),
-    // The key proves both ends. A server that ignores it and shows a certificate instead is an impostor, whoever signed that.
-    ca: [],
-    checkServerIdentity: () => new Error('a certificate instead of the license’s key'),
-  });
-  socket.setTimeout(timeoutMs, () => {
-    slow = true;
-    socket.destroy(new Error(`no handshake within ${timeoutMs / 1000} s`));
-  });
-  socket.once('connect', () => {
-    answered = true;
-  });
-  socket.once('secureConnect', () => {
-    secure = true;
-    socket.setTimeout(0);
-  });
-  socket.once('error', error => {
-    if (answered && !secure && !slow && !NOT_TLS.test(error.message)) refusals.add(error);
-  });
-  return socket;
-}
-
 interface Ask {
   readonly agent: http.Agent;
-  readonly site: Site;
+  readonly connection: FeedConnection;
   readonly path: string;
   readonly maxBytes: number;
   readonly body: unknown;
@@ -128,9 +92,9 @@ interface Ask {
 }
 
 /** The body of a successful answer; undefined for "there is no such thing". */
-async function request({ agent, site, path, maxBytes, body, signal }: Ask): Promise<Buffer | undefined> {
+async function request({ agent, connection, path, maxBytes, body, signal }: Ask): Promise<Buffer | undefined> {
   const json = body === undefined ? undefined : JSON.stringify(body);
-  const { host, port } = site.feed;
+  const { host, port } = connection;
   const where = `${host}:${port}`;
   const response = await new Promise<http.IncomingMessage>((resolve, reject) => {
     const headers = json === undefined ? {} : { 'content-type': 'application/json' };
@@ -144,7 +108,7 @@ async function request({ agent, site, path, maxBytes, body, signal }: Ask): Prom
       signal,
     });
     call.once('response', resolve);
-    call.once('error', cause => reject(transportError(where, cause)));
+    call.once('error', cause => reject(transportError(where, cause, call.socket)));
     call.end(json);
   });
   const answer = await collect(response, maxBytes, where, path);
@@ -164,18 +128,6 @@ async function collect(response: http.IncomingMessage, maxBytes: number, where: 
     response.destroy();
     throw error instanceof Error && 'kind' in error ? error : transportError(where, error as Error);
   }
-}
-
-/** A handshake that fails says that the key is not accepted; everything else is the network's fault. */
-function transportError(where: string, cause: Error): Error {
-  if (NOT_TLS.test(cause.message)) {
-    return agentError('feed-failed', `What answers at ${where} is no update service.`, { cause });
-  }
-  if (!refusals.has(cause)) {
-    return agentError('feed-unreachable', `The service ${where} does not answer: ${reasonOf(cause)}.`, { cause });
-  }
-  const why = `The service ${where} ended the connection: it does not accept this license’s key.`;
-  return agentError('feed-refused', why, { cause });
 }
 
 const problemSchema = z.object({ code: z.string(), detail: z.string() });

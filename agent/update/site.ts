@@ -22,6 +22,18 @@ import {
 } from '../../signing/index.ts';
 import { agentError } from '../errors.ts';
 
+const certificateSchema = z.strictObject({
+  /** The service's port for it. */
+  port: z.int(),
+  /** PEM, as all of them. */
+  certificate: z.string(),
+  privateKey: z.string(),
+  /** What the service's own certificate is checked against. */
+  authorities: z.array(z.string()).min(1),
+});
+
+export type SiteCertificate = z.infer<typeof certificateSchema>;
+
 const siteSchema = z.strictObject({
   format: z.literal('rollover-site/1'),
   site: siteIdSchema,
@@ -35,6 +47,8 @@ const siteSchema = z.strictObject({
   hardware: hardwareSchema,
   entitlementSecret: z.string().length(43),
   feed: feedAddressSchema,
+  /** Where the site connects with a certificate, and not with the license's key. */
+  certificate: certificateSchema.optional(),
   trustAnchor: z.string(),
   /** PKCS#8 PEM. */
   privateKey: z.string(),

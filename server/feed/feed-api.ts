@@ -9,20 +9,25 @@ import { serverError } from '../errors.ts';
 import { newApp, param } from '../http/app.ts';
 import { sendMetadata, sendObject } from '../http/objects.ts';
 import { notFound, problems } from '../http/problem.ts';
-import { activeLicense, licenseDocument } from '../licenses/licenses.ts';
+import { licenseDocument } from '../licenses/licenses.ts';
 import { wrapFor } from '../licenses/wraps.ts';
 import { activateSite, recordReport } from '../sites/sites.ts';
-import { connectionLicense } from './psk-listener.ts';
+import { connectionLicense, connectionOf } from './connection.ts';
 
 const JSON_BYTES = 256 * 1024;
 
-/** Builds the app that runs behind `pskServer`. */
+/** Builds the app that runs behind the ports for sites. */
 export function feedApi(context: Context): Express {
   const app = newApp();
   app.use(async (request, _response, next) => {
-    // A connection outlives its handshake: a license revoked since then is refused at its next request.
-    const id = connectionLicense(request.socket);
-    if (!(await activeLicense(context, id))) throw serverError('license-refused', `License ${id} is not active.`);
+    // A license, or a certificate of it, that was revoked since the handshake is refused at its next request.
+    const { license, stillOpens } = connectionOf(request.socket);
+    if (!(await stillOpens())) {
+      throw serverError(
+        'license-refused',
+        `License ${license}, or what this connection was opened with, is not active.`,
+      );
+    }
     next();
   });
   const json = express.json({ limit: JSON_BYTES });

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { plainText, versionSchema } from '../../bundles/index.ts';
 import { sha256HexSchema } from '../../signing/index.ts';
 import type { Actor } from '../audit/audit.ts';
+import { issueCertificate, listCertificates, revokeCertificate } from '../certificates/certificates.ts';
 import type { Context } from '../context.ts';
 import { directorFor } from '../director/director.ts';
 import { serverError } from '../errors.ts';
@@ -96,6 +97,10 @@ const licenseSchema = z.strictObject({
     .transform(text => new Date(text))
     .optional(),
 });
+
+const certificateRequestSchema = z.strictObject({ request: z.string().max(16 * 1024) });
+
+const serial = z.string().regex(/^[0-9a-f]{32}$/);
 
 /** Long work, handed to the queue. */
 export interface Jobs {
@@ -193,6 +198,16 @@ export function vendorApi(context: Context, jobs: Jobs): Express {
   });
   app.post('/v1/licenses/:id/rekey', async (request, response) => {
     response.json(await rekeyLicense(context, param(request, 'id'), actorOf(response)));
+  });
+  app.get('/v1/licenses/:id/certificates', async (request, response) => {
+    response.json({ certificates: await listCertificates(context, param(request, 'id')) });
+  });
+  app.post('/v1/licenses/:id/certificates', json, async (request, response) => {
+    const { request: pkcs10 } = certificateRequestSchema.parse(request.body);
+    response.status(201).json(await issueCertificate(context, param(request, 'id'), pkcs10, actorOf(response)));
+  });
+  app.post('/v1/certificates/:serial/revoke', async (request, response) => {
+    response.json(await revokeCertificate(context, serial.parse(param(request, 'serial')), actorOf(response)));
   });
   app.get('/v1/manifests/:digest/wraps', async (request, response) => {
     response.json(await countWraps(context, sha256HexSchema.parse(param(request, 'digest'))));

@@ -27,6 +27,8 @@ export interface TestService {
   /** Publishes what the `release.yaml` at `path` describes, with the keys of the service's vendor. */
   publishFile(path: string, change?: { readonly through?: ApiClient; readonly nowMs?: number }): Promise<Published>;
   issue(change?: object): Promise<{ readonly id: string; readonly file: LicenseFile }>;
+  /** Where its database listens. */
+  connection(): Promise<{ readonly host: string; readonly user: string; readonly database: string }>;
   /** Runs a statement on the service's database. */
   query(statement: string): Promise<unknown[]>;
   close(): Promise<void>;
@@ -34,11 +36,18 @@ export interface TestService {
 
 const SMALL_TREE = { notes: 'notes', kernelBytes: 300_000, initrdBytes: 2_000_000, runtime: false };
 
-export async function startTestService(): Promise<TestService> {
+/** `mtls` opens the port for certificates, too. */
+export async function startTestService({ mtls = false } = {}): Promise<TestService> {
   const directory = await mkdtemp(join(tmpdir(), 'rollover-service-'));
   await chmod(directory, 0o711);
-  const [port, feedPort] = (await freePorts([0, 0])) as [number, number];
-  const server = await startServer({ directory: join(directory, 'data'), host: '127.0.0.1', port, feedPort });
+  const [port, feedPort, mtlsPort] = (await freePorts([0, 0, 0])) as [number, number, number];
+  const server = await startServer({
+    directory: join(directory, 'data'),
+    host: '127.0.0.1',
+    port,
+    feedPort,
+    ...(mtls ? { mtls: { port: mtlsPort } } : {}),
+  });
   const token = (await readFile(server.adminTokenPath, 'utf8')).trim();
   const api = apiClient(server.url, token);
   const keysDirectory = join(directory, 'keys');
@@ -47,6 +56,10 @@ export async function startTestService(): Promise<TestService> {
   const publishFile: TestService['publishFile'] = (path, { through = api, nowMs = Date.now() } = {}) => {
     const quiet = { onStep: () => undefined, onProgress: () => undefined };
     return publishReleaseFile(through, { path, keysDirectory, nowMs, pipelineVersion: 'test', ...quiet });
+  };
+  const connection = async () => {
+    const postmaster = await readFile(join(directory, 'data', 'postgres', 'cluster', 'postmaster.pid'), 'utf8');
+    return { host: postmaster.split('\n')[4] ?? '', user: 'rollover', database: 'rollover' };
   };
   return {
     directory,
@@ -70,9 +83,9 @@ export async function startTestService(): Promise<TestService> {
         sites: 1,
         ...change,
       }),
+    connection,
     async query(statement) {
-      const postmaster = await readFile(join(directory, 'data', 'postgres', 'cluster', 'postmaster.pid'), 'utf8');
-      const client = new Client({ host: postmaster.split('\n')[4] ?? '', user: 'rollover', database: 'rollover' });
+      const client = new Client(await connection());
       await client.connect();
       try {
         return (await client.query(statement)).rows;

@@ -10,6 +10,7 @@ export * from './offered.ts';
 export * from './open.ts';
 export * from './pack.ts';
 export type { PackBase } from './pack-base.ts';
+export * from './ranges.ts';
 export * from './release.ts';
 export { openSealedIndex, openSealedManifest } from './seal.ts';
 export * from './store/filesystem.ts';

@@ -20,14 +20,16 @@ export * from './keys.ts';
 export * from './license.ts';
 export * from './limits.ts';
 export { parseMetadata, parseOfflineRole, type SignedMetadata, type TargetMeta, type TopRole } from './metadata.ts';
+export * from './mirrors.ts';
 export * from './policy.ts';
 export * from './refresh.ts';
 export * from './repository.ts';
 export type { Repository } from './repository-view.ts';
 export type { RoleKeys } from './role-keys.ts';
 export * from './sealed-secret.ts';
-export { forgetful, type MetadataSource, type TrustStore } from './source.ts';
+export { type Check, forgetful, type MetadataSource, type TrustStore } from './source.ts';
 export * from './strict-json.ts';
+export * from './telling.ts';
 export {
   requireTarget,
   type TrustedFiles,

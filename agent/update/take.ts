@@ -1,4 +1,4 @@
-// Takes an update from a source, whatever it is: the service or a stick. A checklist, top to bottom; nothing is used
+// Takes an update from a source, whatever it is: the service, its mirrors, or a stick. A checklist, top to bottom; nothing is used
 // before it is verified, and what is interrupted goes on from where it was.
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
@@ -9,6 +9,7 @@ import {
   type BundleSource,
   bundleError,
   type DroppedSource,
+  type FragmentStore,
   filesystemStore,
   imageDigest,
   type ObjectSource,
@@ -23,17 +24,20 @@ import {
 } from '../../bundles/index.ts';
 import {
   type Director,
+  type Failure,
   fileTrustStore,
   hasCode,
   type License,
   type LicenseObjection,
   licenseObjections,
   type MetadataSource,
+  type ReferenceTime,
   type Repository,
   referenceTime,
   refresh,
   tryLock,
   verifyLicense,
+  visitMirrors,
 } from '../../signing/index.ts';
 import { agentError } from '../errors.ts';
 import { takeAttestations } from './attestations.ts';
@@ -54,8 +58,12 @@ export interface TakeOptions {
   readonly directory: string;
   readonly site: Site;
   readonly source: MetadataSource & BundleSource;
+  /** Others that may have all of it. What they say is worth what it proves, as with any source. */
+  readonly mirrors?: readonly (MetadataSource & BundleSource)[];
   /** Others on the local network that may have segments already. */
   readonly peers?: readonly ObjectSource[];
+  /** Keeps what has arrived of objects that are not whole; the sources' own, so that one goes on where another broke. */
+  readonly fragments?: FragmentStore;
   readonly now: Date;
   onProgress?(progress: TakeProgress): void;
   /** Hears of sources that were given up. */
@@ -95,18 +103,19 @@ export async function takeUpdate(options: TakeOptions): Promise<Taken> {
 }
 
 async function take(options: TakeOptions): Promise<Taken> {
-  const { directory, site, source, peers = [], onProgress, onDropped } = options;
+  const { directory, site, source, mirrors = [], peers = [], fragments, onProgress, onDropped } = options;
   onProgress?.({ phase: 'checking', doneBytes: 0, totalBytes: 0 });
   const trust = fileTrustStore(join(directory, 'trust'));
   const time = await referenceTime(join(directory, 'trust'));
   const now = time.now(options.now);
-  const repository = await refresh(source, trust, Buffer.from(site.trustAnchor), now.getTime());
-  const license = await coveringLicense(site, repository, now);
-
-  const director = await followDirector(directory, site, repository, source, now.getTime());
-  const document = await newestRelease(repository, site, director);
-  await time.advance(new Date(document.createdAt));
-  await takeAttestations(directory, site, repository, document);
+  const sources = [source, ...mirrors];
+  const read = (repository: Repository) => readRelease(options, sources, repository, time, now);
+  const anchor = Buffer.from(site.trustAnchor);
+  const onFailed = ({ name, error }: Failure) => onDropped?.({ name, reason: error.message });
+  const { license, document } =
+    mirrors.length === 0
+      ? await read(await refresh(source, trust, anchor, now.getTime()))
+      : await visitMirrors(sources, trust, anchor, now.getTime(), read, { onFailed });
   const folder = releaseFolder(document);
   const known = (await readyReleases(directory)).find(r => r.document.manifest.sha256 === document.manifest.sha256);
   if (known && (await isBootable(join(directory, folder), document))) return { release: known, isNew: false, license };
@@ -115,11 +124,14 @@ async function take(options: TakeOptions): Promise<Taken> {
 
   const { version } = document;
   const store = filesystemStore(join(directory, 'objects'));
-  const { manifest } = await openRelease(document, { id: license.id, secret: entitlementSecret(site) }, source, store);
+  const holder = { id: license.id, secret: entitlementSecret(site) };
+  const objects = [...sources, ...peers];
+  const syncing = { ...(onDropped ? { onDropped } : {}), ...(fragments ? { fragments } : {}) };
+  const manifest = await openRelease(document, holder, { wraps: sources, objects }, store, syncing);
   const fetch = (verifyStored: boolean) =>
-    syncSegments(manifest, [source, ...peers], store, {
+    syncSegments(manifest, objects, store, {
+      ...syncing,
       verifyStored,
-      ...(onDropped ? { onDropped } : {}),
       onProgress: ({ doneBytes, totalBytes }) => onProgress?.({ phase: 'fetching', version, doneBytes, totalBytes }),
     });
   let sync = await fetch(false);
@@ -150,7 +162,7 @@ async function take(options: TakeOptions): Promise<Taken> {
   const release: ReadyRelease = {
     document,
     directory: folder,
-    source: source.name,
+    source: Object.keys(sync.bySource).join(', ') || source.name,
     takenAt: options.now.toISOString(),
     fetchedBytes: sync.fetchedBytes,
     reusedBytes: sync.reusedBytes,
@@ -158,6 +170,22 @@ async function take(options: TakeOptions): Promise<Taken> {
   };
   await addReady(directory, release);
   return { release, isNew: true, license };
+}
+
+/** Everything that is read of the signed metadata: the license that covers, and the release that both opinions agree on. */
+async function readRelease(
+  { directory, site }: TakeOptions,
+  sources: readonly BundleSource[],
+  repository: Repository,
+  time: ReferenceTime,
+  now: Date,
+): Promise<{ readonly license: License; readonly document: ReleaseDocument }> {
+  const license = await coveringLicense(site, repository, now);
+  const director = await followDirector(directory, site, repository, sources, now.getTime());
+  const document = await newestRelease(repository, site, director);
+  await time.advance(new Date(document.createdAt));
+  await takeAttestations(directory, site, repository, document);
+  return { license, document };
 }
 
 /** The verified license, when nothing speaks against it. @throws `license-invalid`, `license-refused` */

@@ -62,7 +62,7 @@ async function start(t: TestContext, releases: readonly ReleaseDocument[], { nod
   }));
   const coordination = await embeddedCoordination(directory);
   t.after(() => coordination.close());
-  const rest = { peers: [], rebootTimeoutMs: 1000, agentVersion: '1', log: pino({ level: 'silent' }) };
+  const rest = { mirrors: [], peers: [], rebootTimeoutMs: 1000, agentVersion: '1', log: pino({ level: 'silent' }) };
   const daemon = await Daemon.start({ ...rest, directory, site: siteWith(nodes), coordination, drivers, now: () => 0 });
   return { daemon, cluster, take };
 }

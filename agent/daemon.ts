@@ -25,6 +25,7 @@ import { UpdateWatcher } from './update/watcher.ts';
 export interface DaemonOptions {
   readonly directory: string;
   readonly site: Site;
+  readonly mirrors: readonly string[];
   readonly peers: readonly string[];
   readonly coordination: Coordination;
   readonly drivers: readonly Driver[];
@@ -51,9 +52,9 @@ export class Daemon implements ConsoleBackend {
     this.#leadership = leadership;
     this.#executor = executor;
     this.#certificateEnd = certificateEnd(options.site);
-    const { directory, site, peers, log, now } = options;
+    const { directory, site, mirrors, peers, log, now } = options;
     const onChange = () => this.#notify();
-    this.#watcher = new UpdateWatcher({ directory, site, peers, log, now: () => new Date(now()), onChange });
+    this.#watcher = new UpdateWatcher({ directory, site, mirrors, peers, log, now: () => new Date(now()), onChange });
   }
 
   /** Becomes the leader and takes up what an earlier one left. */

@@ -41,7 +41,7 @@ export const AGENT_ERRORS = {
   },
   'feed-unreachable': {
     kind: 'network',
-    hint: 'Check the network between this site and the vendor. What is already fetched is kept.',
+    hint: 'Check the network between this site and that address. What is already fetched is kept.',
   },
   'feed-refused': {
     kind: 'license',
@@ -52,7 +52,14 @@ export const AGENT_ERRORS = {
     hint: 'Check the address. If it is right, ask the vendor who signs the certificate of the service, and name that authority with --ca.',
   },
   'feed-failed': { kind: 'network', hint: 'Try again later; what is already fetched is kept.' },
-  'feed-too-large': { kind: 'integrity', hint: 'The service sends more than was signed. Tell the vendor.' },
+  'feed-too-large': {
+    kind: 'integrity',
+    hint: 'The source sends more than was signed. Do not use it; tell the vendor.',
+  },
+  'answer-odd': {
+    kind: 'integrity',
+    hint: 'It answers as no source of ours does. Name the address that serves the files itself, or use another source.',
+  },
   'update-busy': { kind: 'busy', hint: 'An import or a check is under way. Try again when it has ended.' },
   'release-disputed': {
     kind: 'integrity',

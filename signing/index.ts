@@ -35,6 +35,7 @@ export {
   TOP_ROLES,
   type TopRole,
 } from './metadata.ts';
+export * from './mirrors.ts';
 export * from './offline-snapshot.ts';
 export * from './pkcs12.ts';
 export * from './policy.ts';
@@ -44,8 +45,9 @@ export * from './repository.ts';
 export type { Repository } from './repository-view.ts';
 export type { RoleKeys } from './role-keys.ts';
 export * from './sealed-secret.ts';
-export { forgetful, type MetadataSource, type TrustStore } from './source.ts';
+export { type Check, forgetful, type MetadataSource, type TrustStore } from './source.ts';
 export * from './strict-json.ts';
+export * from './telling.ts';
 export {
   type TrustedFiles,
   type TrustedState,

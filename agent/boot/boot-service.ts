@@ -2,9 +2,8 @@
 // verified and unpacked here are served; which one a node gets stands in the coordination store. Beside that, agents nearby
 // may fetch sealed objects, which are worth nothing without a license's key.
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import express, { type Express } from 'express';
-import { type BlobStore, feedPaths, type ReleaseDocument } from '../../bundles/index.ts';
+import { type BlobStore, feedPaths, type ReleaseDocument, serve } from '../../bundles/index.ts';
 import { isSha256Hex } from '../../signing/index.ts';
 
 /** A verified, unpacked release with a bootable image. */
@@ -45,8 +44,7 @@ export function bootService(source: BootSource, objects: BlobStore, baseUrl: str
     const { digest } = request.params as { digest: string };
     const size = isSha256Hex(digest) ? await objects.size(digest) : undefined;
     if (size === undefined) return void response.status(404).end();
-    response.setHeader('content-length', size);
-    await pipeline(await objects.stream(digest), response).catch(() => response.destroy());
+    await serve({ size, etag: `"${digest}"`, stream: part => objects.stream(digest, part) }, request, response);
   });
   return app;
 }

@@ -10,7 +10,14 @@ import { VERSION } from '../../version.ts';
 import { agentError } from '../errors.ts';
 import { type CertificateFlags, certificateChoice, certificateCommand, withCertificateOptions } from './certificate.ts';
 import { newsOf } from './events.ts';
-import { DEFAULT_BOOT_PORT, DEFAULT_CLUSTER, DEFAULT_CONSOLE_PORT, seconds, withData } from './options.ts';
+import {
+  DEFAULT_BOOT_PORT,
+  DEFAULT_CLUSTER,
+  DEFAULT_CONSOLE_PORT,
+  parseMirrors,
+  seconds,
+  withData,
+} from './options.ts';
 
 interface RunFlags {
   readonly data: string;
@@ -18,6 +25,7 @@ interface RunFlags {
   readonly consolePort: number;
   readonly bootPort: number;
   readonly cluster: string;
+  readonly mirror: readonly string[];
   readonly peer: readonly string[];
   readonly checkEvery: number;
   readonly rebootTimeout: number;
@@ -41,6 +49,12 @@ export function agentCommand(terminal: () => Terminal): Command {
     .option('--console-port <number>', 'port of the console', parsePort, DEFAULT_CONSOLE_PORT)
     .option('--boot-port <number>', 'port that nodes boot from', parsePort, DEFAULT_BOOT_PORT)
     .option('--cluster <url>', 'the simulated cluster to drive (rollover simulate)', parseUrl, DEFAULT_CLUSTER)
+    .option(
+      '--mirror <url...>',
+      'web folders with what a stick carries, to fetch from as well (at most 4)',
+      parseMirrors,
+      [],
+    )
     .option('--peer <url...>', 'boot services of other agents nearby, to fetch sealed objects from', parseUrls, [])
     .option('--check-every <seconds>', 'how often to look for updates', seconds, 60)
     .option('--reboot-timeout <seconds>', 'how long a node may take to come back', seconds, 900)
@@ -55,6 +69,7 @@ export function agentCommand(terminal: () => Terminal): Command {
         consolePort: flags.consolePort,
         bootPort: flags.bootPort,
         clusterUrl: flags.cluster,
+        mirrors: flags.mirror,
         peers: flags.peer,
         checkEveryMs: flags.checkEvery * 1000,
         rebootTimeoutMs: flags.rebootTimeout * 1000,

@@ -33,7 +33,7 @@ export function feedApi(context: Context): Express {
   const json = express.json({ limit: JSON_BYTES });
 
   app.get(feedPaths.metadata(':name'), async (request, response) => {
-    await sendMetadata(context, param(request, 'name'), response);
+    await sendMetadata(context, param(request, 'name'), request, response);
   });
   for (const path of [feedPaths.target(':digest'), feedPaths.object(':digest')]) {
     app.get(path, async (request, response) => {

@@ -142,7 +142,7 @@ export function vendorApi(context: Context, jobs: Jobs): Express {
     response.type('application/json').send(bytes);
   });
   app.get('/v1/metadata/:name', async (request, response) => {
-    await sendMetadata(context, param(request, 'name'), response);
+    await sendMetadata(context, param(request, 'name'), request, response);
   });
 
   app.get('/v1/objects/:digest', async (request, response) => {

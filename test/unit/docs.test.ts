@@ -75,13 +75,14 @@ test('docs/threat-model.md names tests for every attack, and each of them exists
   }
 });
 
-/** The titles in the one test file whose path ends so. */
+/** The titles in the one test file whose path ends so; some stand in tables. */
 function titlesIn(file: string): readonly string[] {
   const all = readdirSync(join(ROOT, 'test'), { recursive: true, encoding: 'utf8' });
   const found = all.filter(path => `/${path}`.endsWith(`/${file}`));
   assert.equal(found.length, 1, `${file} is one test: ${found.join(', ')}`);
   const text = readFileSync(join(ROOT, 'test', found[0] as string), 'utf8');
-  return [...text.matchAll(/\b(?:test|fuzz|describe)\(\s*(['`])(.*?)\1/g)].map(match => match[2] as string);
+  const titles = /(?:\b(?:test|fuzz|describe)\(|\btitle:)\s*(['`])(.*?)\1/g;
+  return [...text.matchAll(titles)].map(match => match[2] as string);
 }
 
 /** Documents cut long titles: `freeze …` is any that begins so. */

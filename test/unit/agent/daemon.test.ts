@@ -88,7 +88,7 @@ async function start(t: TestContext, releases: readonly ReleaseDocument[], choic
   t.after(() => coordination.close());
   const site = { ...siteWith(nodes), ...(certificate ? { certificate } : {}) };
   await writeSite(directory, site);
-  const rest = { peers: [], rebootTimeoutMs: 1000, agentVersion: '1', log: pino({ level: 'silent' }) };
+  const rest = { mirrors: [], peers: [], rebootTimeoutMs: 1000, agentVersion: '1', log: pino({ level: 'silent' }) };
   const daemon = await Daemon.start({ ...rest, directory, site, coordination, drivers, now: () => nowMs });
   return { daemon, cluster, take };
 }

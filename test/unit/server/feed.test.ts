@@ -66,7 +66,7 @@ test('a service that hangs, and something else that listens there, are not a ref
     await using other = net.createServer(socket => answer(socket.on('error', () => undefined)));
     await once(other.listen(0, '127.0.0.1'), 'listening');
     const { port } = other.address() as net.AddressInfo;
-    const feed = feedClient({ ...siteOf(file), feed: { host: '127.0.0.1', port } }, 300);
+    const feed = feedClient({ ...siteOf(file), feed: { host: '127.0.0.1', port } }, { connectTimeoutMs: 300 });
     try {
       await rejectsWith(code, () => feed.metadata('timestamp.json', 16_384));
     } finally {

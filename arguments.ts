@@ -11,6 +11,18 @@ export function parsePort(text: string): number {
 
 /** An address over HTTP, without a path: what is asked for there is for the product to say. */
 export function parseUrl(text: string): string {
+  const url = parseWebAddress(text);
+  if (url.pathname !== '/') throw new InvalidArgumentError(`An address has no path: use ${url.origin}.`);
+  return url.origin;
+}
+
+/** A folder over HTTP, without the slash at its end. */
+export function parseFolderUrl(text: string): string {
+  const { origin, pathname } = parseWebAddress(text);
+  return `${origin}${pathname}`.replace(/\/+$/, '');
+}
+
+function parseWebAddress(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (!url || !/^https?:$/.test(url.protocol) || url.host === '') {
     throw new InvalidArgumentError('Use an address such as http://127.0.0.1:8470.');
@@ -18,10 +30,10 @@ export function parseUrl(text: string): string {
   if (url.username !== '' || url.password !== '') {
     throw new InvalidArgumentError('An address carries no user and no password.');
   }
-  if (url.pathname !== '/' || url.search !== '' || url.hash !== '') {
-    throw new InvalidArgumentError(`An address has no path: use ${url.origin}.`);
+  if (url.search !== '' || url.hash !== '') {
+    throw new InvalidArgumentError('An address has no query and no fragment.');
   }
-  return url.origin;
+  return url;
 }
 
 /** For options that take several. */

@@ -16,6 +16,7 @@ import { makePlan } from './plan/planner.ts';
 import { sendReport, siteReport } from './report.ts';
 import { Executor, failedNodes } from './run/executor.ts';
 import type { Driver } from './sdk/index.ts';
+import { certificateEnd, certificateWarnings } from './update/certificate.ts';
 import { standingNow } from './update/knowledge.ts';
 import { newestOf, type ReadyRelease } from './update/releases.ts';
 import { licensedNodes, type Site } from './update/site.ts';
@@ -24,6 +25,7 @@ import { UpdateWatcher } from './update/watcher.ts';
 export interface DaemonOptions {
   readonly directory: string;
   readonly site: Site;
+  readonly mirrors: readonly string[];
   readonly peers: readonly string[];
   readonly coordination: Coordination;
   readonly drivers: readonly Driver[];
@@ -39,6 +41,7 @@ export class Daemon implements ConsoleBackend {
   readonly #executor: Executor;
   readonly #watcher: UpdateWatcher;
   readonly #listeners = new Set<() => void>();
+  readonly #certificateEnd: Date | undefined;
   #inventory: Inventory | undefined;
   #clusterProblem: string | undefined;
   #proposal: Proposal | undefined;
@@ -48,9 +51,10 @@ export class Daemon implements ConsoleBackend {
     this.#options = options;
     this.#leadership = leadership;
     this.#executor = executor;
-    const { directory, site, peers, log, now } = options;
+    this.#certificateEnd = certificateEnd(options.site);
+    const { directory, site, mirrors, peers, log, now } = options;
     const onChange = () => this.#notify();
-    this.#watcher = new UpdateWatcher({ directory, site, peers, log, now: () => new Date(now()), onChange });
+    this.#watcher = new UpdateWatcher({ directory, site, mirrors, peers, log, now: () => new Date(now()), onChange });
   }
 
   /** Becomes the leader and takes up what an earlier one left. */
@@ -117,6 +121,7 @@ export class Daemon implements ConsoleBackend {
       executor: this.#executor.view(),
       inventory: this.#inventory,
       clusterProblem: this.#clusterProblem,
+      warnings: certificateWarnings(this.#certificateEnd, new Date(this.#options.now())),
     });
   }
 

@@ -25,6 +25,14 @@ export const AGENT_ERRORS = {
     kind: 'license',
     hint: 'Do not use this file. Ask the vendor for the fingerprint over another channel.',
   },
+  'certificate-refused': {
+    kind: 'license',
+    hint: 'Ask the vendor for a certificate of this license (`rollover license certificate`).',
+  },
+  'site-offline': {
+    kind: 'conflict',
+    hint: 'A site without a network takes its updates with `rollover media import`.',
+  },
   'agent-running': { kind: 'busy', hint: 'Stop the other agent, or use another --data directory.' },
   'config-invalid': { kind: 'usage', hint: 'Correct the options named above and start again.' },
   'port-in-use': {
@@ -33,14 +41,25 @@ export const AGENT_ERRORS = {
   },
   'feed-unreachable': {
     kind: 'network',
-    hint: 'Check the network between this site and the vendor. What is already fetched is kept.',
+    hint: 'Check the network between this site and that address. What is already fetched is kept.',
   },
   'feed-refused': {
     kind: 'license',
     hint: 'The service does not know this license’s key, or the license was revoked. Ask the vendor.',
   },
+  'feed-untrusted': {
+    kind: 'network',
+    hint: 'Check the address. If it is right, ask the vendor who signs the certificate of the service, and name that authority with --ca.',
+  },
   'feed-failed': { kind: 'network', hint: 'Try again later; what is already fetched is kept.' },
-  'feed-too-large': { kind: 'integrity', hint: 'The service sends more than was signed. Tell the vendor.' },
+  'feed-too-large': {
+    kind: 'integrity',
+    hint: 'The source sends more than was signed. Do not use it; tell the vendor.',
+  },
+  'answer-odd': {
+    kind: 'integrity',
+    hint: 'It answers as no source of ours does. Name the address that serves the files itself, or use another source.',
+  },
   'update-busy': { kind: 'busy', hint: 'An import or a check is under way. Try again when it has ended.' },
   'release-disputed': {
     kind: 'integrity',

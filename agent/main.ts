@@ -24,6 +24,8 @@ export interface AgentOptions {
   readonly bootPort: number;
   /** Address of the simulated cluster. */
   readonly clusterUrl: string;
+  /** Web servers that serve what a stick carries; the service's files are fetched from there too. */
+  readonly mirrors: readonly string[];
   /** Boot services of other agents nearby, from which sealed objects are fetched too. */
   readonly peers: readonly string[];
   readonly checkEveryMs: number;
@@ -66,6 +68,9 @@ async function start(options: AgentOptions, cleanup: AsyncDisposableStack) {
     throw agentError('config-invalid', `The console and the boot service cannot both have port ${options.bootPort}.`);
   }
   const site = await readSite(directory);
+  if (!site.connected && options.mirrors.length > 0) {
+    throw agentError('config-invalid', 'This site was activated with --offline: it asks no mirror, as it asks nobody.');
+  }
   await ensureDirectory(directory, 0o700);
   const lock = await tryLock(join(directory, 'agent.lock'));
   if (!lock) throw agentError('agent-running', `Another agent uses ${directory}.`);

@@ -4,6 +4,7 @@ import { readdir, rm } from 'node:fs/promises';
 import {
   Bounded,
   type BundleSource,
+  fetchObject,
   filesystemStore,
   offeredDocument,
   offeredReleases,
@@ -147,7 +148,7 @@ async function copyObjects(
     await copying.start(async () => {
       const known = await store.get(name).catch(() => undefined);
       if (!known) {
-        await store.put(name, await options.source.object(name, size));
+        await store.put(name, (await fetchObject(options.source, name, size)).bytes);
         writtenBytes += size;
       }
       doneBytes += size;

@@ -14,11 +14,16 @@ export function plainText(most: number) {
 /** 32 bytes in the one form that base64url has for them: the last digit carries four bits. */
 const secret = z.string().regex(/^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/);
 
-/** Where a site reaches the service: a TCP port that speaks TLS 1.3 with the license's pre-shared key. */
+const port = z.int().min(1).max(65535);
+
+/** Where a site reaches the service. Every port speaks TLS 1.3. */
 export const feedAddressSchema = z.strictObject({
   /** A name or an address, as a request can carry it. */
   host: z.string().regex(/^[\w.:%-]{1,253}$/),
-  port: z.int().min(1).max(65535),
+  /** For sites with the license's pre-shared key. */
+  port,
+  /** For sites with a certificate (mutual TLS), where the service offers that. */
+  mtlsPort: port.optional(),
 });
 
 export type FeedAddress = z.infer<typeof feedAddressSchema>;

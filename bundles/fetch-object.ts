@@ -1,67 +1,77 @@
-// One object from one source, in the time that it may take. A source that stalls, or sends a byte now and then, must not hold
-// up a site for ever: what counts is when the whole object is there.
-import { bundleError } from './errors.ts';
-
-/** Where sealed objects come from. They are verified by whoever receives them. */
-export interface ObjectSource {
-  /** Said in errors and on the console, as in `stick /media/usb0` or `service updates.example`. */
-  readonly name: string;
-  /**
-   * Never returns more than `maxBytes`.
-   *
-   * @param signal aborted when nobody waits for it any more; a source that can, ends its transfer then
-   * @throws `object-missing`, `object-corrupt`, and transport errors
-   */
-  object(digest: string, maxBytes: number, signal?: AbortSignal): Promise<Uint8Array>;
-}
-
-/** The least that is asked of a source: an object of `n` bytes within `graceMs` and `n / bytesPerSecond`. */
-export interface Pace {
-  readonly graceMs: number;
-  readonly bytesPerSecond: number;
-}
-
-/** Half of what each of four segments gets that share the slowest line we serve (64 kB/s), and time to connect. */
-const SLOWEST: Pace = { graceMs: 15_000, bytesPerSecond: 8 * 1024 };
+// One object from one source, in the time that it may take, over a line that may break: what has arrived is kept, and the rest is
+// asked for, from this source or from the next one.
+import { acrossBreaks } from './breaks.ts';
+import type { Fragment } from './fragment.ts';
+import { FragmentStore } from './fragment-store.ts';
+import { keepPace, mostMs, type Pace, SLOWEST, type Watch } from './pace.ts';
+import type { ObjectSource } from './source.ts';
+import { isIntact, requireIntact } from './store/verify.ts';
 
 export interface FetchOptions {
   readonly slowest?: Pace | undefined;
+  /** Where what arrives is kept; without one, nothing outlives this call. */
+  readonly fragments?: FragmentStore | undefined;
   /** Ends the wait early; its reason is thrown. */
-  readonly stop?: AbortSignal;
+  readonly stop?: AbortSignal | undefined;
+}
+
+export interface Fetched {
+  /** Verified. The fragment is still kept: who has stored them removes it. */
+  readonly bytes: Buffer;
+  /** Other sources, whose part of it was wrong. */
+  readonly liars: readonly ObjectSource[];
 }
 
 /**
- * Fetches an object of `size` bytes. A source that does not listen to its signal is left behind.
+ * Fetches an object of `size` bytes and verifies it by its name. A source that does not listen to its signal is left behind.
  *
- * @throws `source-slow`, the reason of `stop`, and what the source throws
+ * Parts of several sources may be joined. When the whole is wrong, and not all of it is this source's word, it is fetched once more
+ * from this source alone.
+ * @throws `source-slow`, `object-corrupt` when this source is to blame, the reason of `stop`, and what the source throws
  */
 export async function fetchObject(
   source: ObjectSource,
   digest: string,
   size: number,
-  { slowest = SLOWEST, stop }: FetchOptions = {},
-): Promise<Uint8Array> {
-  const limitMs = slowest.graceMs + (1000 * size) / slowest.bytesPerSecond;
-  const limit = new AbortController();
-  const timer = setTimeout(() => limit.abort(tooSlow(source, digest, size, limitMs)), limitMs);
-  const signal = stop ? AbortSignal.any([limit.signal, stop]) : limit.signal;
+  { slowest = SLOWEST, fragments = new FragmentStore(), stop }: FetchOptions = {},
+): Promise<Fetched> {
+  const fragment = await fragments.open(digest, size);
+  const what = `${digest.slice(0, 12)} (${size} bytes)`;
+  const limits = { pace: slowest, wholeMs: mostMs(slowest, size), from: source.name, what, stop };
+  const stopSaving = fragments.saveOften(fragment);
   try {
-    signal.throwIfAborted();
-    return await Promise.race([source.object(digest, size, signal), aborted(signal)]);
+    const bytes = await keepPace(limits, watch => intact(source, fragment, watch));
+    return { bytes, liars: fragment.liars(bytes) };
   } catch (error) {
-    throw signal.aborted ? signal.reason : error; // not what a transfer says that was ended by it
+    await fragments.save(fragment);
+    throw error;
   } finally {
-    clearTimeout(timer);
+    stopSaving();
   }
 }
 
-function aborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-  });
+async function intact(source: ObjectSource, fragment: Fragment, watch: Watch): Promise<Buffer> {
+  const { digest, size } = fragment;
+  for (;;) {
+    const bytes = fragment.received === size ? fragment.bytes : await rest(source, fragment, watch);
+    if (isIntact(digest, bytes)) return bytes;
+    const isItsWord = fragment.isAllFrom(source);
+    fragment.distrust();
+    if (isItsWord) return requireIntact(digest, bytes);
+  }
 }
 
-function tooSlow({ name }: ObjectSource, digest: string, size: number, limitMs: number): Error {
-  const seconds = Math.ceil(limitMs / 1000);
-  return bundleError('source-slow', `The ${name} did not send ${digest.slice(0, 12)} (${size} bytes) in ${seconds} s.`);
+/** Only what a source has sent behind what was here counts: one that begins anew each time is not asked again and again. */
+async function rest(source: ObjectSource, fragment: Fragment, watch: Watch): Promise<Buffer> {
+  const { digest, size, received } = fragment;
+  let kept = received;
+  return acrossBreaks({ kept: () => kept, size, mostFruitless: 1, signal: watch.signal }, async () => {
+    const attempt = fragment.attempt(source, watch);
+    try {
+      const bytes = await source.object(digest, size, attempt);
+      return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    } finally {
+      if (attempt.wentOn) kept = Math.max(kept, fragment.received);
+    }
+  });
 }

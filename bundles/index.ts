@@ -1,17 +1,23 @@
 // What other rooms may use of this one.
 export * from './activation.ts';
 export { Bounded } from './bounded.ts';
+export { acrossBreaks } from './breaks.ts';
+export * from './certified-license.ts';
 export * from './diff.ts';
 export * from './errors.ts';
 export * from './feed.ts';
-export type { ObjectSource, Pace } from './fetch-object.ts';
-export { decodeManifest, type Entry, type Manifest, type Segment } from './manifest.ts';
+export * from './fetch-object.ts';
+export { FragmentStore } from './fragment-store.ts';
+export type { Entry, Manifest, Segment } from './manifest.ts';
 export * from './offered.ts';
 export * from './open.ts';
+export * from './pace.ts';
 export * from './pack.ts';
 export type { PackBase } from './pack-base.ts';
+export * from './ranges.ts';
 export * from './release.ts';
-export { openSealedIndex, openSealedManifest } from './seal.ts';
+export { openSealedIndex } from './seal.ts';
+export type { ObjectSource, Transfer, Wanted } from './source.ts';
 export * from './store/filesystem.ts';
 export * from './store/s3.ts';
 export type { BlobStore, ByteRange, StoredObject } from './store/store.ts';

@@ -1,20 +1,25 @@
 // From a signed release document to an opened manifest: the order of checks every site follows, connected or not.
-import type { Wrap } from '../signing/index.ts';
-import { unwrapContentKey } from '../signing/index.ts';
+import { firstThatHelps, unwrapContentKey } from '../signing/index.ts';
 import { bundleError } from './errors.ts';
-import { fetchObject } from './fetch-object.ts';
 import { decodeManifest, type Manifest } from './manifest.ts';
 import type { ReleaseDocument } from './release.ts';
 import { openSealedManifest } from './seal.ts';
+import type { ObjectSource } from './source.ts';
 import type { BlobStore } from './store/store.ts';
-import type { BundleSource } from './sync.ts';
+import { type BundleSource, REFUSALS, type SyncOptions, syncObjects } from './sync.ts';
+
+/** Where the parts of a release come from: its key from whoever knows the license, its objects from anywhere. */
+export interface ReleaseSources {
+  readonly wraps: readonly BundleSource[];
+  readonly objects: readonly ObjectSource[];
+}
 
 /**
  * Fetches a release's manifest and opens it with the license's key.
  *
  * 1. the sealed manifest is the one the signed document names, byte for byte
- * 2. the wrap opens with this license's secret, for this very manifest
- * 3. the content key opens the manifest
+ * 2. a wrap opens with this license's secret, for this very manifest; a service that refuses the license has the last word
+ * 3. what was wrapped opens the manifest
  * 4. the manifest says the product and version that were signed
  *
  * @throws `object-missing`, `object-corrupt`, `wrap-unopenable`, `manifest-corrupt`
@@ -22,30 +27,31 @@ import type { BundleSource } from './sync.ts';
 export async function openRelease(
   release: ReleaseDocument,
   license: { readonly id: string; readonly secret: Uint8Array },
-  source: BundleSource,
+  { wraps, objects }: ReleaseSources,
   store: BlobStore,
-): Promise<{ readonly manifest: Manifest; readonly wrap: Wrap }> {
+  options: SyncOptions = {},
+): Promise<Manifest> {
   const { sha256, length } = release.manifest;
-  const sealed = await storedOrFetched(store, source, sha256, length);
-  const wrap = await source.wrap(license.id, sha256);
-  const contentKey = await unwrapContentKey(license.secret, wrap, { license: license.id, release: sha256 });
-  const manifest = decodeManifest(openSealedManifest(sha256, contentKey, sealed));
+  await syncObjects([{ name: sha256, size: length }], objects, store, { ...options, verifyStored: true });
+  const sealed = await store.get(sha256);
+  // Anybody can wrap some key for a license: the right one is the one that opens.
+  const manifest = await firstThatHelps(wraps, REFUSALS, async source => {
+    const wrap = await source.wrap(license.id, sha256);
+    const contentKey = await unwrapContentKey(license.secret, wrap, { license: license.id, release: sha256 });
+    return openManifest(sha256, contentKey, sealed);
+  });
   if (manifest.product !== release.product || manifest.version !== release.version) {
     const claimed = `${manifest.product} ${manifest.version}`;
     throw bundleError('manifest-corrupt', `The manifest of ${release.product} ${release.version} says ${claimed}.`);
   }
-  return { manifest, wrap };
+  return manifest;
 }
 
-/** The verified object, from the store when its copy is intact. */
-async function storedOrFetched(
-  store: BlobStore,
-  source: BundleSource,
-  digest: string,
-  length: number,
-): Promise<Buffer> {
-  const local = await store.get(digest).catch(() => undefined);
-  if (local) return local;
-  await store.put(digest, await fetchObject(source, digest, length));
-  return store.get(digest);
+/**
+ * Opens a sealed manifest and decodes it.
+ *
+ * @throws `manifest-corrupt`
+ */
+export function openManifest(name: string, contentKey: Uint8Array, sealed: Uint8Array): Manifest {
+  return decodeManifest(openSealedManifest(name, contentKey, sealed));
 }

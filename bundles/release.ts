@@ -1,10 +1,9 @@
 // What a release is: the file a vendor writes (`release.yaml`) and the signed document that sites read.
 import { z } from 'zod';
-import { parseStrictJson, sha256Hex } from '../signing/index.ts';
+import { parseStrictJson, sha256Hex, sha256HexSchema } from '../signing/index.ts';
 import { bundleError } from './errors.ts';
 
 const name = z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/, 'use lower-case letters, digits and hyphens');
-const digest = z.string().regex(/^[0-9a-f]{64}$/);
 
 /** Three numbers and an optional suffix, as in `5.2.0` or `5.3.0-rc.1`. */
 export const versionSchema = z
@@ -98,7 +97,7 @@ export function parseReleaseFile(value: unknown, path: string): ReleaseFile {
   throw bundleError('release-file', `${path} is not a release file: ${z.prettifyError(result.error)}.`);
 }
 
-const fileRefSchema = z.strictObject({ path: relativePath, sha256: digest, length: z.int().nonnegative() });
+const fileRefSchema = z.strictObject({ path: relativePath, sha256: sha256HexSchema, length: z.int().nonnegative() });
 
 /** The bootable image of a release: its two files and the digest that a node reports after booting them. */
 export const imageSchema = z.strictObject({
@@ -106,7 +105,7 @@ export const imageSchema = z.strictObject({
   hardware: hardwareSchema,
   kernel: fileRefSchema,
   initrd: fileRefSchema,
-  digest,
+  digest: sha256HexSchema,
 });
 
 export type Image = z.infer<typeof imageSchema>;
@@ -120,7 +119,7 @@ export const releaseDocumentSchema = z.object({
   counter: z.int().positive(),
   createdAt: z.iso.datetime(),
   notes: z.string(),
-  manifest: z.strictObject({ sha256: digest, length: z.int().positive() }),
+  manifest: z.strictObject({ sha256: sha256HexSchema, length: z.int().positive() }),
   components: z.array(z.strictObject({ name, kind: z.enum(['microos', 'files']) })),
   image: imageSchema.optional(),
   size: z.strictObject({

@@ -1,16 +1,25 @@
-// Brings a release to a site: what the site already has is not fetched again, and nothing unverified is stored. Several
-// sources are used side by side; one that sends damaged bytes, stalls or drips is dropped and named, and the others go on.
+// Brings objects to a site: what the site already has is not fetched again, and nothing unverified is stored. Several sources are
+// used side by side; one that sends damaged bytes, stalls or drips is dropped and named, and the others go on, also in the middle
+// of an object.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hasCode, RolloverError, type Wrap } from '../signing/index.ts';
 import { bundleError } from './errors.ts';
-import { fetchObject, type ObjectSource, type Pace } from './fetch-object.ts';
-import type { Manifest, Segment } from './manifest.ts';
+import { fetchObject } from './fetch-object.ts';
+import { FragmentStore } from './fragment-store.ts';
+import type { Manifest } from './manifest.ts';
+import type { Pace } from './pace.ts';
+import type { ObjectSource } from './source.ts';
 import type { BlobStore } from './store/store.ts';
 
-/** Segments fetched at once from one source: enough to hide latency, few enough to keep memory small. */
-const PARALLEL_A_SOURCE = 4;
-/** A source that fails this often in a row is dropped: a short break of the network is no reason. */
+/**
+ * Objects fetched at once: enough to hide latency, few enough to keep memory small, and that each of them keeps its pace where all
+ * sources are reached over one slow line. Every source has at least one, and more when others are dropped.
+ */
+const PARALLEL = 4;
+/** A source that fails this often in a row is dropped: a short break of the network is no reason. A slow one has had its time. */
 const FAILURES_ALLOWED = 3;
+/** The word of a service that does not serve this license: whoever else has its files does not change that. */
+export const REFUSALS: readonly string[] = ['feed-refused', 'license-refused'];
 /** Grows with every failure in a row. */
 const PAUSE_MS = 250;
 
@@ -36,10 +45,15 @@ export interface DroppedSource {
   readonly reason: string;
 }
 
+/** What is wanted. */
+export interface WantedObject {
+  readonly name: string;
+  readonly size: number;
+}
+
 export interface SyncResult {
-  readonly fetchedSegments: number;
   readonly fetchedBytes: number;
-  /** Segments the site had before, in bytes as stored. */
+  /** Objects the site had before, in bytes as stored. */
   readonly reusedBytes: number;
   /** What came from where, in bytes. */
   readonly bySource: Readonly<Record<string, number>>;
@@ -47,42 +61,56 @@ export interface SyncResult {
 }
 
 export interface SyncOptions {
-  /** Reads what is already stored instead of trusting its size, and fetches damaged segments again. */
+  /** Reads what is already stored instead of trusting its size, and fetches damaged objects again. */
   readonly verifyStored?: boolean;
   /** A source that is slower counts as failing. */
   readonly slowest?: Pace;
+  /** Keeps what has arrived of objects that are not whole; without one, it is lost with this run. */
+  readonly fragments?: FragmentStore;
   readonly onProgress?: (progress: SyncProgress) => void;
   readonly onDropped?: (source: DroppedSource) => void;
 }
 
-/**
- * Fetches every segment of a release that the store lacks. Resumable: each one is stored when it has arrived.
- *
- * @param sources the first ones are asked first; a source that lacks an object is simply asked for others
- * @throws what the last source threw that was asked for a segment nobody could give
- */
+/** Fetches every segment of a release that the store lacks. Otherwise as {@link syncObjects}. */
 export async function syncSegments(
   manifest: Manifest,
   sources: readonly ObjectSource[],
   store: BlobStore,
   options: SyncOptions = {},
 ): Promise<SyncResult> {
-  const missing: Segment[] = [];
+  const objects = Array.from(manifest.segments, ({ name, sealedSize }) => ({ name, size: sealedSize }));
+  return syncObjects(objects, sources, store, options);
+}
+
+/**
+ * Fetches every object that the store lacks. Resumable: each one is stored when it has arrived, and what has arrived of others is
+ * kept.
+ *
+ * @param sources the first ones are asked first; a source that lacks an object is simply asked for others
+ * @throws what the last source threw that was asked for an object nobody could give
+ */
+export async function syncObjects(
+  objects: readonly WantedObject[],
+  sources: readonly ObjectSource[],
+  store: BlobStore,
+  options: SyncOptions = {},
+): Promise<SyncResult> {
+  const missing: WantedObject[] = [];
   let totalBytes = 0;
   let reusedBytes = 0;
-  for (const segment of manifest.segments) {
-    totalBytes += segment.sealedSize;
-    if (await isStored(store, segment, options.verifyStored ?? false)) reusedBytes += segment.sealedSize;
-    else missing.push(segment);
+  for (const object of objects) {
+    totalBytes += object.size;
+    if (await isStored(store, object, options.verifyStored ?? false)) reusedBytes += object.size;
+    else missing.push(object);
   }
   const sync = new Sync(missing, sources, store, { ...options, reusedBytes, totalBytes });
   await sync.run();
   const { fetchedBytes, bySource, dropped } = sync;
-  return { fetchedSegments: missing.length, fetchedBytes, reusedBytes, bySource, dropped };
+  return { fetchedBytes, reusedBytes, bySource, dropped };
 }
 
 interface Wanted {
-  readonly segment: Segment;
+  readonly object: WantedObject;
   /** Sources that do not have it, or failed to give it. */
   readonly refusedBy: Set<ObjectSource>;
 }
@@ -95,6 +123,7 @@ class Sync {
   /** Those that are still used, each with what ends its transfers. */
   readonly #sources: Map<ObjectSource, AbortController>;
   readonly #store: BlobStore;
+  readonly #fragments: FragmentStore;
   readonly #options: SyncOptions & { readonly reusedBytes: number; readonly totalBytes: number };
   readonly #failures = new Map<ObjectSource, number>();
   #left: number;
@@ -105,15 +134,16 @@ class Sync {
   #changed: Promise<void> = Promise.resolve();
 
   constructor(
-    segments: readonly Segment[],
+    objects: readonly WantedObject[],
     sources: readonly ObjectSource[],
     store: BlobStore,
     options: SyncOptions & { readonly reusedBytes: number; readonly totalBytes: number },
   ) {
-    this.#wanted = segments.map(segment => ({ segment, refusedBy: new Set() }));
-    this.#left = segments.length;
+    this.#wanted = objects.map(object => ({ object, refusedBy: new Set() }));
+    this.#left = objects.length;
     this.#sources = new Map(sources.map(source => [source, new AbortController()]));
     this.#store = store;
+    this.#fragments = options.fragments ?? new FragmentStore();
     this.#options = options;
     this.#renew();
   }
@@ -121,7 +151,7 @@ class Sync {
   async run(): Promise<void> {
     this.#report();
     const workers = [...this.#sources].flatMap(([source, { signal }]) =>
-      Array.from({ length: PARALLEL_A_SOURCE }, () => this.#work(source, signal)),
+      Array.from({ length: PARALLEL }, (_, line) => this.#work(source, line, signal)),
     );
     await Promise.all(workers);
     if (this.#fatal) throw this.#fatal.error;
@@ -129,9 +159,10 @@ class Sync {
   }
 
   /** One line to one source, until nothing is left that it could give. */
-  async #work(source: ObjectSource, stop: AbortSignal): Promise<void> {
+  async #work(source: ObjectSource, line: number, stop: AbortSignal): Promise<void> {
     while (this.#left > 0 && !this.#fatal && this.#sources.has(source)) {
-      const index = this.#wanted.findIndex(wanted => !wanted.refusedBy.has(source));
+      const isUsed = line < this.#linesEach;
+      const index = isUsed ? this.#wanted.findIndex(wanted => !wanted.refusedBy.has(source)) : -1;
       const wanted = this.#wanted[index];
       if (wanted) {
         this.#wanted.splice(index, 1);
@@ -142,40 +173,50 @@ class Sync {
     this.#signal();
   }
 
+  get #linesEach(): number {
+    return Math.max(1, Math.floor(PARALLEL / this.#sources.size));
+  }
+
   async #fetch(source: ObjectSource, wanted: Wanted, stop: AbortSignal): Promise<void> {
-    const { name, sealedSize } = wanted.segment;
+    const { name, size } = wanted.object;
     const { slowest } = this.#options;
-    let bytes: Uint8Array;
+    const failuresBefore = this.#failures.get(source) ?? 0;
     try {
-      bytes = await fetchObject(source, name, sealedSize, { slowest, stop });
+      const { bytes, liars } = await fetchObject(source, name, size, { slowest, stop, fragments: this.#fragments });
       await this.#store.put(name, bytes);
-      this.#failures.set(source, 0);
+      await this.#fragments.remove(name);
+      for (const liar of liars) this.#drop(liar, bundleError('object-corrupt', `It sent a wrong part of ${name}.`));
     } catch (error) {
-      this.#failed(source, wanted, error);
+      this.#failed(source, wanted, error, failuresBefore);
       await sleep(PAUSE_MS * (this.#failures.get(source) ?? 0));
       return;
     }
+    this.#failures.set(source, 0);
     this.#left--;
-    this.fetchedBytes += bytes.length;
-    this.bySource[source.name] = (this.bySource[source.name] ?? 0) + bytes.length;
+    this.fetchedBytes += size;
+    this.bySource[source.name] = (this.bySource[source.name] ?? 0) + size;
     this.#report();
     this.#signal();
   }
 
-  #failed(source: ObjectSource, wanted: Wanted, error: unknown): void {
+  #failed(source: ObjectSource, wanted: Wanted, error: unknown, failuresBefore: number): void {
     this.#lastError = error;
-    this.#wanted.push(wanted);
+    // First in turn: so there are never more unfinished objects than lines.
+    this.#wanted.unshift(wanted);
     if (hasCode(error, 'disk-write')) {
       this.#fatal ??= { error }; // our own disk: no source can help
       for (const transfers of this.#sources.values()) transfers.abort(error);
     } else if (hasCode(error, 'object-missing')) {
       wanted.refusedBy.add(source);
-    } else if (hasCode(error, 'object-corrupt', 'feed-too-large', 'feed-refused', 'license-refused')) {
+    } else if (hasCode(error, 'object-corrupt', 'feed-too-large', 'answer-odd', ...REFUSALS)) {
       this.#drop(source, error);
     } else {
-      const failures = (this.#failures.get(source) ?? 0) + 1;
+      // What breaks at the same time on all lines has failed once.
+      const failures = Math.max(this.#failures.get(source) ?? 0, failuresBefore + 1);
       this.#failures.set(source, failures);
-      if (failures >= FAILURES_ALLOWED) this.#drop(source, error);
+      // The last one that is left is given time: it may be the line that is slow.
+      const isSlow = hasCode(error, 'source-slow') && this.#sources.size > 1;
+      if (isSlow || failures >= FAILURES_ALLOWED) this.#drop(source, error);
     }
     this.#signal();
   }
@@ -214,10 +255,10 @@ class Sync {
   }
 }
 
-async function isStored(store: BlobStore, segment: Segment, verify: boolean): Promise<boolean> {
-  if ((await store.size(segment.name)) !== segment.sealedSize) return false;
+async function isStored(store: BlobStore, { name, size }: WantedObject, verify: boolean): Promise<boolean> {
+  if ((await store.size(name)) !== size) return false;
   if (!verify) return true;
-  return store.get(segment.name).then(
+  return store.get(name).then(
     () => true,
     () => false,
   );

@@ -5,7 +5,7 @@ export const SERVER_ERRORS = {
   'config-invalid': { kind: 'usage', hint: 'Correct the settings named above and start again.' },
   'port-in-use': {
     kind: 'busy',
-    hint: 'Stop the program that listens there, or choose another port with --port and --feed-port.',
+    hint: 'Stop the program that listens there, or choose another port with --port, --feed-port and --mtls-port.',
   },
   'server-running': { kind: 'busy', hint: 'Stop the other service, or use another --data directory.' },
   'data-directory': {
@@ -50,6 +50,7 @@ export const SERVER_ERRORS = {
   'metadata-conflict': { kind: 'conflict', hint: 'Somebody published at the same time. Publish again.' },
   'release-incomplete': { kind: 'conflict', hint: 'Publish again: what is already uploaded is not sent twice.' },
   'license-refused': { kind: 'license', hint: 'Ask the license desk of the vendor.' },
+  'mtls-off': { kind: 'conflict', hint: 'Start the service with `rollover server --mtls-port`.' },
   'site-limit': {
     kind: 'license',
     hint: 'Ask the vendor for more sites, or to free the seat of a cluster that is gone (`rollover site remove`).',

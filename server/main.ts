@@ -1,4 +1,4 @@
-// Puts the hosted service together: database, blobs, jobs, the vendor's port and the sites' port. The only place in this
+// Puts the hosted service together: database, blobs, jobs, the vendor's port and the ports for sites. The only place in this
 // room that reads the clock and decides what is real.
 import type { Server } from 'node:http';
 import net from 'node:net';
@@ -6,12 +6,14 @@ import { join, resolve } from 'node:path';
 import { type Logger, pino } from 'pino';
 import { type FeedAddress, filesystemStore, type S3Options, s3Store } from '../bundles/index.ts';
 import { ensureDirectory, tryLock } from '../signing/index.ts';
+import { type CertificateFiles, readCertificateFiles } from './certificates/server-certificate.ts';
 import type { Context } from './context.ts';
 import { openDatabase } from './db/database.ts';
 import { startEmbeddedPostgres } from './db/embedded-postgres.ts';
 import { migrate } from './db/migrations.ts';
 import { requireDatabase } from './db/reachable.ts';
 import { serverError } from './errors.ts';
+import { certificatePort } from './feed/certificate-port.ts';
 import { feedApi } from './feed/feed-api.ts';
 import { pskServer } from './feed/psk-listener.ts';
 import { ensureAdminToken } from './http/tokens.ts';
@@ -21,7 +23,7 @@ import { requireRedis } from './jobs/redis.ts';
 import { pskOfLicense } from './licenses/licenses.ts';
 import { wrapForAll } from './licenses/wraps.ts';
 import { collectGarbage, GARBAGE_GRACE_MS } from './releases/garbage.ts';
-import { giveUpRelease, type PublishJob, publishRelease } from './releases/releases.ts';
+import { giveUpRelease, type PublishJob, publishRelease } from './releases/publication.ts';
 import { openVault } from './secrets.ts';
 import { renewOnlineRoles } from './trust/repository.ts';
 
@@ -36,6 +38,8 @@ export interface ServerOptions {
   readonly feedPort: number;
   /** What license files say, when it is not the address listened on. */
   readonly publicFeed?: FeedAddress;
+  /** A second port for sites, which show a certificate there. */
+  readonly mtls?: MtlsOptions;
   readonly databaseUrl?: string;
   readonly redisUrl?: string;
   readonly serverKey?: string;
@@ -44,6 +48,14 @@ export interface ServerOptions {
   readonly log?: Logger;
   /** Hears what the start is busy with, in words. */
   readonly onStep?: (step: string) => void;
+}
+
+export interface MtlsOptions {
+  readonly port: number;
+  /** What license files say, when it is not the port listened on. */
+  readonly publicPort?: number;
+  /** Without one, the service's own authority issues one for the host that license files name. */
+  readonly files?: CertificateFiles;
 }
 
 export interface RunningServer {
@@ -60,7 +72,7 @@ export interface RunningServer {
  * Starts the hosted service.
  *
  * @throws `port-in-use`, `server-running`, `database-start`, `database-missing`, `database-unreachable`, `queue-unreachable`,
- *   `data-directory`, `config-invalid`
+ *   `data-directory`, `config-invalid`, `file-unreadable`
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   await using started = new AsyncDisposableStack();
@@ -75,6 +87,8 @@ async function start(options: ServerOptions, cleanup: AsyncDisposableStack) {
   const step = options.onStep ?? (() => undefined);
   await ensureDirectory(directory, 0o711);
   await requireFreePorts(options);
+  const feed = feedAddress(options);
+  if (options.mtls?.files) await readCertificateFiles(options.mtls.files, feed.host, new Date());
   if (options.redisUrl !== undefined) await requireRedis(options.redisUrl);
   const lock = await tryLock(join(directory, 'server.lock'));
   if (!lock) throw serverError('server-running', `Another service uses ${directory}.`);
@@ -88,7 +102,6 @@ async function start(options: ServerOptions, cleanup: AsyncDisposableStack) {
 
   const vault = await openVault(directory, options.serverKey);
   const blobs = options.s3 ? await s3Store(options.s3) : filesystemStore(join(directory, 'blobs'));
-  const feed = options.publicFeed ?? { host: options.host, port: options.feedPort };
   const context: Context = { db, blobs, vault, log, feed, now: () => new Date() };
   const adminTokenPath = await ensureAdminToken(db, directory, context.now());
 
@@ -97,10 +110,21 @@ async function start(options: ServerOptions, cleanup: AsyncDisposableStack) {
 
   step('opening the ports');
   await listen(vendorApi(context, jobs), options, cleanup);
-  const sites = pskServer(feedApi(context), identity => pskOfLicense(context, identity), log);
+  const api = feedApi(context);
+  const sites = pskServer(api, identity => pskOfLicense(context, identity), log);
   await listenNet(sites.server, options.host, options.feedPort);
   cleanup.defer(() => sites.close());
+  if (options.mtls) {
+    const certified = await certificatePort(context, options.mtls.files, api);
+    cleanup.defer(() => certified.close());
+    await listenNet(certified.server, options.host, options.mtls.port);
+  }
   return { url: `http://${options.host}:${options.port}`, feed, adminTokenPath, lost };
+}
+
+function feedAddress({ host, feedPort, publicFeed, mtls }: ServerOptions): FeedAddress {
+  const address = publicFeed ?? { host, port: feedPort };
+  return mtls ? { ...address, mtlsPort: mtls.publicPort ?? mtls.port } : address;
 }
 
 async function databaseConnection(options: ServerOptions, directory: string, cleanup: AsyncDisposableStack) {
@@ -146,11 +170,13 @@ async function upkeepWork(context: Context, name: string): Promise<void> {
 }
 
 /** Found out before the database starts: the commonest mistake should be told first and fast. */
-async function requireFreePorts({ host, port, feedPort }: ServerOptions): Promise<void> {
-  if (port === feedPort) {
-    throw serverError('config-invalid', `The vendor API and the sites cannot both have port ${port}.`);
+async function requireFreePorts({ host, port, feedPort, mtls }: ServerOptions): Promise<void> {
+  const ports = [port, feedPort, ...(mtls ? [mtls.port] : [])];
+  const twice = ports.find((wanted, index) => ports.indexOf(wanted) < index);
+  if (twice !== undefined) {
+    throw serverError('config-invalid', `The vendor API and the sites cannot both have port ${twice}.`);
   }
-  for (const wanted of [port, feedPort]) {
+  for (const wanted of ports) {
     const probe = net.createServer();
     await listenNet(probe, host, wanted);
     await closed(probe);

@@ -47,20 +47,33 @@ async function keyFile(path: string): Promise<Buffer> {
   return fresh;
 }
 
-/** An online signing key of the service, made on first use. Two services that start together agree on one. */
-export async function onlineKey(db: Database, vault: Vault, name: string): Promise<KeyObject> {
+/** A secret of the service, made on first use. Two services that start together agree on one. */
+export async function onlineSecret(
+  db: Database,
+  vault: Vault,
+  name: string,
+  make: () => Promise<Buffer>,
+): Promise<Buffer> {
+  const known = await onlineSecretIfAny(db, vault, name);
+  if (known) return known;
+  const sealed = vault.seal(purposeOf(name), await make());
   await db
     .insertInto('secrets')
-    .values({ name, sealed: sealedKey(vault, name, generateSigningKey()) })
+    .values({ name, sealed })
     .onConflict(conflict => conflict.doNothing())
     .execute();
-  return (await onlineKeyIfAny(db, vault, name)) as KeyObject;
+  return (await onlineSecretIfAny(db, vault, name)) as Buffer;
+}
+
+/** An online signing key of the service, made on first use. */
+export async function onlineKey(db: Database, vault: Vault, name: string): Promise<KeyObject> {
+  return createPrivateKey(await onlineSecret(db, vault, name, async () => pemOf(generateSigningKey())));
 }
 
 /** The online key of that name; undefined where none was made. */
 export async function onlineKeyIfAny(db: Database, vault: Vault, name: string): Promise<KeyObject | undefined> {
-  const row = await db.selectFrom('secrets').select('sealed').where('name', '=', name).executeTakeFirst();
-  return row && createPrivateKey(vault.open(purposeOf(name), row.sealed).toString('utf8'));
+  const pem = await onlineSecretIfAny(db, vault, name);
+  return pem && createPrivateKey(pem);
 }
 
 /** Puts a key, a new one unless given, in the place of the one of that name, which is gone for good. */
@@ -70,7 +83,7 @@ export async function replaceOnlineKey(
   name: string,
   key: KeyObject = generateSigningKey(),
 ): Promise<KeyObject> {
-  const sealed = sealedKey(vault, name, key);
+  const sealed = vault.seal(purposeOf(name), pemOf(key));
   await db
     .insertInto('secrets')
     .values({ name, sealed })
@@ -79,8 +92,13 @@ export async function replaceOnlineKey(
   return key;
 }
 
-function sealedKey(vault: Vault, name: string, key: KeyObject): Buffer {
-  return vault.seal(purposeOf(name), Buffer.from(key.export({ type: 'pkcs8', format: 'pem' })));
+async function onlineSecretIfAny(db: Database, vault: Vault, name: string): Promise<Buffer | undefined> {
+  const row = await db.selectFrom('secrets').select('sealed').where('name', '=', name).executeTakeFirst();
+  return row && vault.open(purposeOf(name), row.sealed);
+}
+
+function pemOf(key: KeyObject): Buffer {
+  return Buffer.from(key.export({ type: 'pkcs8', format: 'pem' }));
 }
 
 function purposeOf(name: string): string {

@@ -3,6 +3,7 @@
 // signed software does not go where the vendor does not send it.
 import type { KeyObject } from 'node:crypto';
 import { z } from 'zod';
+import { sha256HexSchema } from './encoding.ts';
 import { signingError } from './errors.ts';
 import { signJws, verifyJws } from './jws.ts';
 
@@ -12,7 +13,7 @@ const installSchema = z.strictObject({
   channel: z.string().min(1).max(64),
   version: z.string().min(1).max(128),
   counter: z.int().positive(),
-  manifest: z.strictObject({ sha256: z.string().regex(/^[0-9a-f]{64}$/), length: z.int().positive() }),
+  manifest: z.strictObject({ sha256: sha256HexSchema, length: z.int().positive() }),
   /** The kind of machine that its image boots; absent for a release without one. */
   hardware: z.string().min(1).max(64).optional(),
 });

@@ -1,5 +1,6 @@
 // Bytes and text: the encodings and digests that every room shares. No policy here.
 import { hash } from 'node:crypto';
+import { z } from 'zod';
 
 export { canonicalJson } from './canonical-json.ts';
 
@@ -27,10 +28,15 @@ export function fromBase64url(text: string): Buffer {
   return bytes;
 }
 
+const SHA256_HEX = /^[0-9a-f]{64}$/;
+
 /** True for 64 lower-case hexadecimal digits. */
 export function isSha256Hex(text: unknown): text is string {
-  return typeof text === 'string' && /^[0-9a-f]{64}$/.test(text);
+  return typeof text === 'string' && SHA256_HEX.test(text);
 }
+
+/** A SHA-256 in a document or a request. */
+export const sha256HexSchema = z.string().regex(SHA256_HEX);
 
 /** A count with its noun: `1 node`, `3 nodes`. */
 export function counted(count: number, noun: string): string {

@@ -3,7 +3,7 @@
 import { hkdfSync } from 'node:crypto';
 import type { CipherSuite } from 'hpke';
 import { z } from 'zod';
-import { base64url, fromBase64url } from './encoding.ts';
+import { base64url, fromBase64url, sha256HexSchema } from './encoding.ts';
 import { signingError } from './errors.ts';
 
 export const ENTITLEMENT_SECRET_BYTES = 32;
@@ -26,7 +26,7 @@ function cipherSuite(): Promise<CipherSuite> {
 export const wrapSchema = z.strictObject({
   suite: z.literal(WRAP_SUITE),
   license: z.string().min(1).max(128),
-  release: z.string().regex(/^[0-9a-f]{64}$/),
+  release: sha256HexSchema,
   encapsulated: z.string().length(1494),
   ciphertext: z.string().length(64),
 });

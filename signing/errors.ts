@@ -127,6 +127,10 @@ export const SIGNING_ERRORS = {
     hint: 'Check that the file exists, belongs to you, and was made by `rollover trust key new`, or holds keys as PKCS#8 PEM.',
   },
   'key-locked': { kind: 'input', hint: 'Type the passphrase again, or name the file that holds it.' },
+  'certificate-file': {
+    kind: 'input',
+    hint: 'Use the .p12 file that belongs to this license, unchanged; it was packed with its private key and a passphrase.',
+  },
   'passphrase-missing': {
     kind: 'usage',
     hint: 'Run it in a terminal, or name a file or descriptor with --passphrase-file (in a signer file: passphrase).',
@@ -135,6 +139,7 @@ export const SIGNING_ERRORS = {
     kind: 'usage',
     hint: 'Use several words that do not belong together, and type the same twice.',
   },
+  'not-answered': { kind: 'interrupted', hint: 'Run it again when you are ready.' },
   'signer-failed': {
     kind: 'input',
     hint: 'Nothing was signed. Check the token or the command, its PIN, and that the public key is the one it signs with.',

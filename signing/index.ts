@@ -5,6 +5,7 @@ export * from './director.ts';
 export * from './encoding.ts';
 export * from './entitlement.ts';
 export * from './errors.ts';
+export * from './io/ask.ts';
 export * from './io/atomic-file.ts';
 export * from './io/bounded-file.ts';
 export * from './io/command-signer.ts';
@@ -16,6 +17,7 @@ export * from './io/reference-time.ts';
 export * from './io/state-file.ts';
 export * from './io/system-error.ts';
 export * from './io/trust-store.ts';
+export { keySetOf } from './jws.ts';
 export * from './key-envelope.ts';
 export * from './keys.ts';
 export * from './license.ts';
@@ -26,12 +28,16 @@ export {
   type OfflineSnapshot,
   parseMetadata,
   parseOfflineRole,
+  ROOT_ROLES,
   type RootRole,
   type SignedMetadata,
   type TargetMeta,
+  TOP_ROLES,
   type TopRole,
 } from './metadata.ts';
+export * from './mirrors.ts';
 export * from './offline-snapshot.ts';
+export * from './pkcs12.ts';
 export * from './policy.ts';
 export { refresh } from './refresh.ts';
 export * from './refresh-medium.ts';
@@ -39,8 +45,9 @@ export * from './repository.ts';
 export type { Repository } from './repository-view.ts';
 export type { RoleKeys } from './role-keys.ts';
 export * from './sealed-secret.ts';
-export { forgetful, type MetadataSource, type TrustStore } from './source.ts';
+export { type Check, forgetful, type MetadataSource, type TrustStore } from './source.ts';
 export * from './strict-json.ts';
+export * from './telling.ts';
 export {
   type TrustedFiles,
   type TrustedState,

@@ -1,9 +1,10 @@
 // Small signed documents of online keys: compact JWS with EdDSA, of one stated type. Which keys count is itself a signed target,
 // so that a stolen one is replaced by publishing.
 // jose is loaded when it is first used: most commands and all worker threads do without.
-import type { KeyObject } from 'node:crypto';
+import { createPublicKey, type KeyObject } from 'node:crypto';
 import type { JSONWebKeySet, JWK } from 'jose';
 import { z } from 'zod';
+import { keyIdOf, publicKeyOf } from './keys.ts';
 import { parseStrictJson } from './strict-json.ts';
 
 const ALGORITHM = 'EdDSA';
@@ -15,6 +16,14 @@ export const jwksSchema = z.object({
     .min(1)
     .max(32),
 });
+
+/** The key set that is published for a signing key, in JSON: its public half. */
+export async function keySetOf(key: KeyObject): Promise<Buffer> {
+  const { exportJWK } = await import('jose');
+  const jwk = await exportJWK(createPublicKey(key));
+  const keys = [{ ...jwk, kid: keyIdOf(publicKeyOf(key)), use: 'sig', alg: ALGORITHM }];
+  return Buffer.from(JSON.stringify({ keys }));
+}
 
 /** Signs a document. `type` keeps one kind of document from passing as another. */
 export async function signJws(type: string, document: object, key: KeyObject, keyId: string): Promise<string> {

@@ -7,16 +7,16 @@ import { readJws, signJws, verifyJws } from './jws.ts';
 
 const TYPE = 'rollover-license+jws';
 
+/** Of a product or a channel. */
+const name = z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/);
+
 /** What a license says. Unknown fields are refused: a limit that this version does not know must not be ignored. */
 export const licenseSchema = z.strictObject({
   version: z.literal(1),
   id: z.string().min(1).max(128),
   customer: z.string().min(1).max(256),
-  product: z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/),
-  channels: z
-    .array(z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/))
-    .min(1)
-    .max(16),
+  product: name,
+  channels: z.array(name).min(1).max(16),
   limits: z.strictObject({ nodes: z.int().positive(), sites: z.int().positive() }),
   features: z.array(z.string().min(1).max(64)).max(64),
   issuedAt: z.iso.datetime(),

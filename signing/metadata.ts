@@ -11,10 +11,14 @@ import type { MetadataFormat } from './policy.ts';
 import { keyTable, type RoleKeys, roleKeys } from './role-keys.ts';
 import { parseStrictJson } from './strict-json.ts';
 
-export type TopRole = 'root' | 'timestamp' | 'snapshot' | 'targets';
+export const TOP_ROLES = ['root', 'targets', 'snapshot', 'timestamp'] as const;
+
+export type TopRole = (typeof TOP_ROLES)[number];
 
 /** Whom root may name: the roles of the specification, and one of ours that it may leave out. */
-export type RootRole = TopRole | 'offline-snapshot';
+export const ROOT_ROLES = [...TOP_ROLES, 'offline-snapshot'] as const;
+
+export type RootRole = (typeof ROOT_ROLES)[number];
 
 /** The field of root that names who signs the offline snapshot: others pass over fields they do not know (section 4.1). */
 export const OFFLINE_SNAPSHOT_FIELD = 'x-rollover-offline-snapshot';
@@ -126,7 +130,6 @@ export function parseOfflineRole(role: string, bytes: Uint8Array): SignedMetadat
 const CONTENT: { readonly [K in Metadata['type']]: (signed: Fields, format: MetadataFormat) => Metadata } = {
   root: signed => {
     const roles = object(signed['roles'], 'roles');
-    const names = ['root', 'timestamp', 'snapshot', 'targets'] as const;
     const offline = signed[OFFLINE_SNAPSHOT_FIELD];
     return {
       type: 'root',
@@ -134,7 +137,7 @@ const CONTENT: { readonly [K in Metadata['type']]: (signed: Fields, format: Meta
       consistentSnapshot: flag(signed['consistent_snapshot'] ?? true, 'consistent_snapshot'),
       keys: keyTable(signed['keys']),
       roles: new Map<RootRole, RoleKeys>([
-        ...names.map(name => [name, roleKeys(object(roles[name], name))] as const),
+        ...TOP_ROLES.map(name => [name, roleKeys(object(roles[name], name))] as const),
         ...(offline === undefined
           ? []
           : [['offline-snapshot', roleKeys(object(offline, OFFLINE_SNAPSHOT_FIELD))] as const]),

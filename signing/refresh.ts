@@ -59,7 +59,7 @@ export async function followOnline(
   let state = start;
   const timestamp = await required(source, 'timestamp.json', LIMITS.timestampBytes);
   state = await keep(store, state, updateTimestamp(state, timestamp, nowMs));
-  const snapshot = await promisedSnapshot(state, source);
+  const snapshot = await promisedSnapshot(state, source, nowMs);
   state = await keep(store, state, updateSnapshot(state, snapshot, nowMs));
   const view = repositoryView(state, stored?.targets ?? new Map(), source, store, nowMs);
   await view.load('targets', 'root');
@@ -79,9 +79,11 @@ async function rotateRoots(start: TrustedState, source: MetadataSource, store: T
 }
 
 /** The snapshot that the timestamp names: the one at hand when it is that one, else the source's. */
-async function promisedSnapshot(state: TrustedState, source: MetadataSource): Promise<Uint8Array> {
+async function promisedSnapshot(state: TrustedState, source: MetadataSource, nowMs: number): Promise<Uint8Array> {
   const promised = (state.timestamp as NonNullable<typeof state.timestamp>).content.snapshot;
   const known = state.snapshot;
   if (known?.content.version === promised.version && isPromised(known.bytes, promised)) return known.bytes;
-  return required(source, metadataName(state, 'snapshot', promised.version), mostBytes(promised, LIMITS.snapshotBytes));
+  const name = metadataName(state, 'snapshot', promised.version);
+  const check = (bytes: Uint8Array) => void updateSnapshot(state, bytes, nowMs);
+  return required(source, name, mostBytes(promised, LIMITS.snapshotBytes), check);
 }

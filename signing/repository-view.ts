@@ -56,7 +56,7 @@ export function repositoryView(
     const known = state.targets.get(role);
     const next = known
       ? updateTargets(state, role, delegator, known.bytes, nowMs)
-      : (fromStore(role, delegator) ?? updateTargets(state, role, delegator, await fetched(role), nowMs));
+      : (fromStore(role, delegator) ?? updateTargets(state, role, delegator, await fetched(role, delegator), nowMs));
     state = await keep(store, state, next);
   };
 
@@ -71,9 +71,11 @@ export function repositoryView(
     }
   };
 
-  const fetched = (role: string) => {
+  const fetched = (role: string, delegator: string) => {
     const promised = requireListed(state, role);
-    return required(source, metadataName(state, role, promised.version), mostBytes(promised, LIMITS.targetsBytes));
+    const name = metadataName(state, role, promised.version);
+    const check = (bytes: Uint8Array) => void updateTargets(state, role, delegator, bytes, nowMs);
+    return required(source, name, mostBytes(promised, LIMITS.targetsBytes), check);
   };
 
   const find = async (path: string): Promise<TargetMeta> => {
@@ -100,7 +102,8 @@ export function repositoryView(
       if (meta.length > LIMITS.targetBytes) {
         throw signingError('metadata-too-large', `The object ${path} has ${meta.length} bytes.`);
       }
-      const bytes = await source.target(targetName(state, path, digest), digest, meta.length);
+      const check = (bytes: Uint8Array) => requireTarget(path, meta, bytes);
+      const bytes = await source.target(targetName(state, path, digest), digest, meta.length, check);
       if (!bytes) throw signingError('metadata-missing', `The source lacks the signed object ${path}.`);
       requireTarget(path, meta, bytes);
       return { bytes, meta };

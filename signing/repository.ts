@@ -42,6 +42,11 @@ export interface TargetEntry {
   readonly custom?: unknown;
 }
 
+/** How metadata names these bytes. */
+export function targetEntryOf(bytes: Uint8Array): TargetEntry {
+  return { length: bytes.length, sha256: sha256Hex(bytes) };
+}
+
 export interface Delegation extends RolePolicy {
   readonly name: string;
   readonly paths: readonly string[];

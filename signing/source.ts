@@ -2,15 +2,21 @@
 import { signingError } from './errors.ts';
 import type { TrustedFiles, TrustedState } from './trust.ts';
 
-/** Where metadata comes from. `undefined` means that the source has no such file. Never returns more than `maxBytes`. */
+/** Throws for bytes that are of no use. */
+export type Check = (bytes: Uint8Array) => void;
+
+/**
+ * Where metadata comes from. `undefined` means that the source has no such file. Never returns more than `maxBytes`. Whoever asks
+ * verifies; `check` is for a source that stands for several, so that it asks another one when the first sends what is of no use.
+ */
 export interface MetadataSource {
   /** `name` is a file name of the repository, such as `2.root.json`, quoted as in a URL. */
-  metadata(name: string, maxBytes: number): Promise<Uint8Array | undefined>;
+  metadata(name: string, maxBytes: number, check?: Check): Promise<Uint8Array | undefined>;
   /**
    * `name` is a path in the repository, such as `channel/<digest>.head`, quoted as in a URL; a source that keeps objects under
-   * their digests goes by `digest` alone.
+   * their digests goes by `digest` alone. `length` is what was signed, and the most that is taken.
    */
-  target(name: string, digest: string, maxBytes: number): Promise<Uint8Array | undefined>;
+  target(name: string, digest: string, length: number, check?: Check): Promise<Uint8Array | undefined>;
 }
 
 /** Where a site keeps what it trusts. `save` is atomic: after a crash, `load` gives the old state or the new one. */
@@ -29,8 +35,13 @@ export async function keep(store: TrustStore, before: TrustedState, after: Trust
 }
 
 /** @throws `metadata-missing` */
-export async function required(source: MetadataSource, name: string, maxBytes: number): Promise<Uint8Array> {
-  const bytes = await source.metadata(name, maxBytes);
+export async function required(
+  source: MetadataSource,
+  name: string,
+  maxBytes: number,
+  check?: Check,
+): Promise<Uint8Array> {
+  const bytes = await source.metadata(name, maxBytes, check);
   if (!bytes) throw signingError('metadata-missing', `The source has no ${name}.`);
   return bytes;
 }

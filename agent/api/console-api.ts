@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import express, { type ErrorRequestHandler, type Express } from 'express';
 import type { Logger } from 'pino';
 import { z } from 'zod';
-import { RolloverError } from '../../signing/index.ts';
+import { RolloverError, sha256HexSchema } from '../../signing/index.ts';
 import { agentError } from '../errors.ts';
 import { requireToken, securityHeaders, signIn } from './access.ts';
 import type { ConsoleState } from './state.ts';
@@ -25,7 +25,7 @@ export interface ConsoleBackend {
   check(): Promise<void>;
 }
 
-const applySchema = z.strictObject({ plan: z.string().regex(/^[0-9a-f]{64}$/) });
+const applySchema = z.strictObject({ plan: sha256HexSchema });
 
 export function consoleApi(backend: ConsoleBackend, token: string, log: Logger): Express {
   const app = express();

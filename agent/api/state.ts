@@ -40,6 +40,8 @@ export interface ConsoleState {
   readonly cluster: ConsoleCluster | undefined;
   /** Why the cluster is not shown. */
   readonly clusterProblem: string | undefined;
+  /** What the operator should see to before it is too late; nothing stops working yet. */
+  readonly warnings: readonly string[];
   readonly effects: readonly string[];
   readonly journal: readonly JournalEntry[];
   /** How many entries there are in all. */
@@ -88,6 +90,7 @@ export interface StateInput {
   readonly executor: ExecutorView;
   readonly inventory: Inventory | undefined;
   readonly clusterProblem: string | undefined;
+  readonly warnings: readonly string[];
 }
 
 /** A plan for the newest release, ready to be applied or waiting. */
@@ -108,6 +111,7 @@ export function consoleState(input: StateInput): ConsoleState {
     rollover: rolloverOf(executor, inventory),
     cluster: inventory && { simulated: inventory.simulated, nodes: nodesOf(input, inventory), probe: inventory.probe },
     clusterProblem: input.clusterProblem,
+    warnings: input.warnings,
     effects: executor.effects.map(effect => effect.what),
     journal: executor.journal.slice(-JOURNAL_SHOWN),
     journalLength: executor.journal.length,

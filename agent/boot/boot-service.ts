@@ -2,9 +2,9 @@
 // verified and unpacked here are served; which one a node gets stands in the coordination store. Beside that, agents nearby
 // may fetch sealed objects, which are worth nothing without a license's key.
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import express, { type Express } from 'express';
-import { type BlobStore, feedPaths, type ReleaseDocument } from '../../bundles/index.ts';
+import { type BlobStore, feedPaths, type ReleaseDocument, serve } from '../../bundles/index.ts';
+import { isSha256Hex } from '../../signing/index.ts';
 
 /** A verified, unpacked release with a bootable image. */
 export interface BootRelease {
@@ -21,7 +21,6 @@ export interface BootSource {
 }
 
 const NODE = /^[a-z0-9][a-z0-9-]{0,62}$/;
-const DIGEST = /^[0-9a-f]{64}$/;
 
 /** `baseUrl` is what nodes reach this service by. */
 export function bootService(source: BootSource, objects: BlobStore, baseUrl: string): Express {
@@ -35,7 +34,7 @@ export function bootService(source: BootSource, objects: BlobStore, baseUrl: str
   });
   app.get('/image/:manifest/:file', async (request, response) => {
     const { manifest, file } = request.params;
-    const release = DIGEST.test(manifest) ? await source.release(manifest) : undefined;
+    const release = isSha256Hex(manifest) ? await source.release(manifest) : undefined;
     const image = release?.document.image;
     const path = file === 'kernel' ? image?.kernel.path : file === 'initrd' ? image?.initrd.path : undefined;
     if (!release || !image || path === undefined) return void response.status(404).end();
@@ -43,10 +42,9 @@ export function bootService(source: BootSource, objects: BlobStore, baseUrl: str
   });
   app.get(feedPaths.object(':digest'), async (request, response) => {
     const { digest } = request.params as { digest: string };
-    const size = DIGEST.test(digest) ? await objects.size(digest) : undefined;
+    const size = isSha256Hex(digest) ? await objects.size(digest) : undefined;
     if (size === undefined) return void response.status(404).end();
-    response.setHeader('content-length', size);
-    await pipeline(await objects.stream(digest), response).catch(() => response.destroy());
+    await serve({ size, etag: `"${digest}"`, stream: part => objects.stream(digest, part) }, request, response);
   });
   return app;
 }

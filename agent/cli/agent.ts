@@ -1,4 +1,5 @@
-// `rollover agent`: runs the on-prem agent; `rollover agent activate` binds the site to its license first.
+// `rollover agent`: runs the on-prem agent; `rollover agent activate` binds the site to its license first, and
+// `rollover agent certificate` changes what it connects with.
 import { hostname } from 'node:os';
 import { Command, Option } from 'commander';
 import { pino } from 'pino';
@@ -6,8 +7,17 @@ import { parseName, parsePath, parsePort, parseUrl, parseUrls } from '../../argu
 import { type Hardware, hardwareSchema } from '../../bundles/index.ts';
 import { stopSignal, type Terminal } from '../../terminal.ts';
 import { VERSION } from '../../version.ts';
+import { agentError } from '../errors.ts';
+import { type CertificateFlags, certificateChoice, certificateCommand, withCertificateOptions } from './certificate.ts';
 import { newsOf } from './events.ts';
-import { DEFAULT_BOOT_PORT, DEFAULT_CLUSTER, DEFAULT_CONSOLE_PORT, seconds, withData } from './options.ts';
+import {
+  DEFAULT_BOOT_PORT,
+  DEFAULT_CLUSTER,
+  DEFAULT_CONSOLE_PORT,
+  parseMirrors,
+  seconds,
+  withData,
+} from './options.ts';
 
 interface RunFlags {
   readonly data: string;
@@ -15,13 +25,15 @@ interface RunFlags {
   readonly consolePort: number;
   readonly bootPort: number;
   readonly cluster: string;
+  readonly mirror: readonly string[];
   readonly peer: readonly string[];
   readonly checkEvery: number;
   readonly rebootTimeout: number;
   readonly verbose?: boolean;
 }
 
-interface ActivateFlags {
+interface ActivateFlags extends CertificateFlags {
+  readonly certificate?: string;
   readonly data: string;
   readonly name: string;
   readonly channel?: string;
@@ -37,6 +49,12 @@ export function agentCommand(terminal: () => Terminal): Command {
     .option('--console-port <number>', 'port of the console', parsePort, DEFAULT_CONSOLE_PORT)
     .option('--boot-port <number>', 'port that nodes boot from', parsePort, DEFAULT_BOOT_PORT)
     .option('--cluster <url>', 'the simulated cluster to drive (rollover simulate)', parseUrl, DEFAULT_CLUSTER)
+    .option(
+      '--mirror <url...>',
+      'web folders with what a stick carries, to fetch from as well (at most 4)',
+      parseMirrors,
+      [],
+    )
     .option('--peer <url...>', 'boot services of other agents nearby, to fetch sealed objects from', parseUrls, [])
     .option('--check-every <seconds>', 'how often to look for updates', seconds, 60)
     .option('--reboot-timeout <seconds>', 'how long a node may take to come back', seconds, 900)
@@ -51,6 +69,7 @@ export function agentCommand(terminal: () => Terminal): Command {
         consolePort: flags.consolePort,
         bootPort: flags.bootPort,
         clusterUrl: flags.cluster,
+        mirrors: flags.mirror,
         peers: flags.peer,
         checkEveryMs: flags.checkEvery * 1000,
         rebootTimeoutMs: flags.rebootTimeout * 1000,
@@ -72,7 +91,7 @@ export function agentCommand(terminal: () => Terminal): Command {
       process.exit();
     });
 
-  withData(command.command('activate'))
+  const activation = withData(command.command('activate'))
     .argument('<license-file>', 'the file that the vendor sent', parsePath)
     .description('bind this site to its license (once)')
     .option('--name <name>', 'what people call this site', parseName, hostname())
@@ -80,23 +99,37 @@ export function agentCommand(terminal: () => Terminal): Command {
     .addOption(new Option('--hardware <kind>', 'what the nodes are').choices(hardwareSchema.options).default('x86_64'))
     .option('--offline', 'behind an air gap: ask nothing of the network, now or later')
     .option('--root-fingerprint <sha256>', 'refuse a file that trusts another root of trust than this')
-    .action(async (licenseFile: string, flags: ActivateFlags) => {
-      const { activate } = await import('../update/activate.ts');
-      const site = await activate({
-        directory: flags.data,
-        licenseFile,
-        name: flags.name,
-        connected: !flags.offline,
-        hardware: flags.hardware,
-        now: new Date(),
-        ...(flags.channel === undefined ? {} : { channel: flags.channel }),
-        ...(flags.rootFingerprint === undefined ? {} : { fingerprint: flags.rootFingerprint }),
-      });
-      const { site: id, name, licenseId, product, channel, connected } = site;
-      terminal().result(
-        { site: id, name, license: licenseId, product, channel, connected },
-        `Site ${name} (${id}) follows ${product}/${channel} under license ${licenseId}${connected ? '' : ', without a network'}.`,
-      );
+    .option('--certificate <file>', 'connect with this certificate (.p12), not with the license’s key', parsePath);
+  withCertificateOptions(activation).action(async (licenseFile: string, flags: ActivateFlags) => {
+    const { certificate: file } = flags;
+    requireFitting(flags);
+    const { activate } = await import('../update/activate.ts');
+    const site = await activate({
+      directory: flags.data,
+      licenseFile,
+      name: flags.name,
+      connected: !flags.offline,
+      hardware: flags.hardware,
+      now: new Date(),
+      ...(flags.channel === undefined ? {} : { channel: flags.channel }),
+      ...(flags.rootFingerprint === undefined ? {} : { fingerprint: flags.rootFingerprint }),
+      ...(file === undefined ? {} : { certificate: await certificateChoice(file, flags) }),
     });
+    const { site: id, name, licenseId, product, channel, connected } = site;
+    terminal().result(
+      { site: id, name, license: licenseId, product, channel, connected },
+      `Site ${name} (${id}) follows ${product}/${channel} under license ${licenseId}${connected ? '' : ', without a network'}.`,
+    );
+  });
+  command.addCommand(certificateCommand(terminal));
   return command;
+}
+
+function requireFitting({ certificate, offline, passphraseFile, ca, mtlsPort }: ActivateFlags): void {
+  if (certificate !== undefined && offline) {
+    throw agentError('config-invalid', 'A site that asks nothing of the network needs no certificate.');
+  }
+  if (certificate === undefined && [passphraseFile, ca, mtlsPort].some(option => option !== undefined)) {
+    throw agentError('config-invalid', '--passphrase-file, --ca and --mtls-port go with --certificate.');
+  }
 }

@@ -1,6 +1,6 @@
 // What `rollover status` and `rollover plan` print for people.
 import { counted } from '../../signing/index.ts';
-import { bytes, duration, table } from '../../terminal.ts';
+import { bytes, duration, table, withoutControls } from '../../terminal.ts';
 import { knowledgeText } from '../api/knowledge-text.ts';
 import type { ConsoleState } from '../api/state.ts';
 import type { Plan } from '../model/plan.ts';
@@ -13,8 +13,10 @@ export function statusText(state: ConsoleState): string {
     `installed  ${installedText(state)}`,
     `offered    ${offer ? `${offer.version} (${bytes(offer.plainBytes)}, from ${offer.source})` : 'nothing newer'}`,
     `update     ${updateText(state.update)}`,
+    ...sourceLines(state.update),
     `knowledge  ${knowledgeText(state.knowledge)}`,
   ];
+  for (const warning of state.warnings) lines.push(`warning    ${warning}`);
   if (rollover)
     lines.push(
       `rollover   to ${rollover.plan.target.version}: ${rollover.status}, ${rollover.done} of ${rollover.total} nodes. ${rollover.reason}`,
@@ -31,6 +33,14 @@ export function statusText(state: ConsoleState): string {
     lines.push('', table(['rack', 'node', 'state', 'version', 'VMs'], rows));
   }
   return lines.join('\n');
+}
+
+/** Who is asked for updates, each with the reason why it was given up. */
+function sourceLines({ sources = [] }: UpdateStatus): readonly string[] {
+  return sources.map(({ name, problem }) => {
+    const text = problem === undefined ? name : `${name}, given up: ${problem}`;
+    return `source     ${withoutControls(text)}`;
+  });
 }
 
 export function planText({ plan, planHash, objections, version }: Offer & { readonly plan: Plan }): string {

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { parsePort } from '../../arguments.ts';
-import { type ErrorTable, RolloverError, readFileIfAny } from '../../signing/index.ts';
+import { type ErrorTable, isSha256Hex, RolloverError, readFileIfAny } from '../../signing/index.ts';
 import type { Terminal } from '../../terminal.ts';
 import type { ConsoleState } from '../api/state.ts';
 import { AGENT_ERRORS, agentError } from '../errors.ts';
@@ -10,7 +10,6 @@ import { planText, problemText, statusText } from './operate-text.ts';
 import { DEFAULT_CONSOLE_PORT, withData } from './options.ts';
 
 const TIMEOUT_MS = 15_000;
-const PLAN_HASH = /^[0-9a-f]{64}$/;
 
 interface Flags {
   readonly data: string;
@@ -61,7 +60,7 @@ export function applyCommand(terminal: () => Terminal): Command {
 }
 
 function parsePlanHash(text: string): string {
-  if (PLAN_HASH.test(text)) return text;
+  if (isSha256Hex(text)) return text;
   throw new InvalidArgumentError('A plan is named by 64 hexadecimal digits: copy what `rollover plan` prints.');
 }
 

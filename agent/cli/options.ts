@@ -2,7 +2,7 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
-import { parsePath } from '../../arguments.ts';
+import { parseFolderUrl, parsePath } from '../../arguments.ts';
 
 export const DEFAULT_CONSOLE_PORT = 8480;
 export const DEFAULT_BOOT_PORT = 8481;
@@ -15,6 +15,17 @@ export function defaultAgentDirectory(): string {
 /** Adds `--data`. */
 export function withData(command: Command): Command {
   return command.option('--data <directory>', 'where the agent keeps everything', parsePath, defaultAgentDirectory());
+}
+
+/** As many as share the slowest line with the service and still keep their pace (`bundles/pace.ts`). */
+const MOST_MIRRORS = 4;
+
+/** For an option that takes several. */
+export function parseMirrors(text: string, before: readonly string[]): readonly string[] {
+  const url = parseFolderUrl(text);
+  if (before.includes(url)) throw new InvalidArgumentError('It is named twice.');
+  if (before.length >= MOST_MIRRORS) throw new InvalidArgumentError(`At most ${MOST_MIRRORS} mirrors can be used.`);
+  return [...before, url];
 }
 
 export function seconds(text: string): number {

@@ -53,3 +53,12 @@ export interface Driver {
 
 export const YES = (reason: string): Verdict => ({ ok: true, reason });
 export const NOT_NOW = (reason: string): Verdict => ({ ok: false, reason });
+
+/** The part of a driver whose service does not have to leave a node. */
+export const DRAINS_NOTHING: Pick<Driver, 'effects' | 'drain' | 'drained' | 'undrain' | 'undrained'> = {
+  effects: () => [],
+  drain: async () => undefined,
+  drained: () => YES('nothing to drain'),
+  undrain: async () => undefined,
+  undrained: () => YES('nothing to take back'),
+};

@@ -1,28 +1,34 @@
 // Binds this site to its license: over the network once, or, behind an air gap, with the license file alone.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Hardware, targetPaths } from '../../bundles/index.ts';
+import { targetPaths } from '../../bundles/index.ts';
 import { fileTrustStore, type License, reasonOf, refresh, verifyLicense } from '../../signing/index.ts';
 import { agentError } from '../errors.ts';
+import { type CertificateChoice, withCertificate } from './certificate.ts';
 import { feedClient } from './feed-client.ts';
-import { newSite, parseLicenseFile, requireNoSite, type Site, writePendingSite, writeSite } from './site.ts';
+import {
+  newSite,
+  parseLicenseFile,
+  requireNoSite,
+  type Site,
+  type SiteChoice,
+  writePendingSite,
+  writeSite,
+} from './site.ts';
 
-export interface ActivationChoice {
+export interface ActivationChoice extends SiteChoice {
   readonly directory: string;
   readonly licenseFile: string;
-  readonly name: string;
-  /** False: nothing is asked of the network, now or later. */
-  readonly connected: boolean;
-  readonly channel?: string;
-  readonly hardware?: Hardware;
-  readonly fingerprint?: string;
+  /** What the site connects with, instead of the license's key. */
+  readonly certificate?: CertificateChoice;
   readonly now: Date;
 }
 
 /**
  * Activates the site. It counts as activated only when the service has agreed, where it is asked at all.
  *
- * @throws `license-file`, `anchor-mismatch`, `already-activated`, `license-refused`, `feed-unreachable`, `feed-refused`
+ * @throws `license-file`, `anchor-mismatch`, `already-activated`, `license-refused`, `feed-unreachable`, `feed-refused`, and
+ *   what `withCertificate` throws
  */
 export async function activate(choice: ActivationChoice): Promise<Site> {
   await requireNoSite(choice.directory);
@@ -32,7 +38,8 @@ export async function activate(choice: ActivationChoice): Promise<Site> {
       hint: 'Name the file that the vendor sent, and read it as a user that may.',
     });
   });
-  const wanted = newSite(parseLicenseFile(bytes, choice.licenseFile), choice);
+  const keyed = newSite(parseLicenseFile(bytes, choice.licenseFile), choice);
+  const wanted = choice.certificate ? await withCertificate(keyed, choice.certificate, choice.now) : keyed;
   const site = choice.connected ? await writePendingSite(choice.directory, wanted) : wanted;
   if (!choice.connected) {
     await writeSite(choice.directory, site);

@@ -1,10 +1,11 @@
 // Follows the service's document for this site: asked for with every update, verified, never an older one again.
 import { join } from 'node:path';
 import { z } from 'zod';
-import { type BundleSource, type Hardware, type ReleaseDocument, targetPaths } from '../../bundles/index.ts';
+import { type BundleSource, type Hardware, REFUSALS, type ReleaseDocument, targetPaths } from '../../bundles/index.ts';
 import {
   type Director,
   type Followed,
+  firstThatHelps,
   type Install,
   type Repository,
   readStateFile,
@@ -19,21 +20,24 @@ const followedSchema = z.strictObject({ keyId: z.string(), sequence: z.int().pos
 /**
  * What the service says that this site may install.
  *
+ * @param sources the service first: a copy that a mirror has is for when it does not answer, not for when it refuses
  * @throws `director-invalid`, `director-expired`, `director-older`, `trust-state-damaged`, and the codes of trust and the source
  */
 export async function followDirector(
   directory: string,
   site: Site,
   repository: Repository,
-  source: BundleSource,
+  sources: readonly BundleSource[],
 ): Promise<Director> {
   const path = join(directory, 'trust', 'director.json');
   const followed = await readStateFile(path, followedSchema);
   const keys = await repository.target(targetPaths.director);
-  const direction = await verifyDirector(await source.director(), keys.bytes);
   const wanted = { license: site.licenseId, site: site.site, product: site.product };
-  requireDirection(direction, wanted, followed, repository.judgedMs);
-  const { keyId, director } = direction;
+  const { keyId, director } = await firstThatHelps(sources, REFUSALS, async source => {
+    const direction = await verifyDirector(await source.director(), keys.bytes);
+    requireDirection(direction, wanted, followed, repository.judgedMs);
+    return direction;
+  });
   if (followed?.keyId !== keyId || followed.sequence !== director.sequence) {
     await writeFileAtomic(path, JSON.stringify({ keyId, sequence: director.sequence } satisfies Followed));
   }

@@ -8,6 +8,7 @@ import {
   type LicenseObjection,
   licenseObjections,
   type Repository,
+  RolloverError,
   verifyLicense,
 } from '../../signing/index.ts';
 import { agentError } from '../errors.ts';
@@ -16,20 +17,21 @@ import { entitlementSecret, type Site, writeSite } from './site.ts';
 /**
  * The verified license, when nothing speaks against it. A later document than the site's is kept.
  *
- * @throws `license-invalid`, `license-refused`, and the codes of trust and the source
+ * @throws `license-invalid`, `license-refused`, and the codes of trust
  */
 export async function followLicense(
   directory: string,
   site: Site,
   repository: Repository,
-  source: BundleSource,
+  sources: readonly BundleSource[],
   now: Date,
 ): Promise<License> {
   const { bytes: issuers } = await repository.target(targetPaths.issuers);
-  const brought = await source.license();
-  const fresh = await verifiedFor(site, brought, issuers);
   const kept = await verifiedFor(site, site.license, issuers);
-  if (fresh && (!kept || fresh.issuedAt > kept.issuedAt)) {
+  for (const source of sources) {
+    const brought = await broughtBy(source);
+    const fresh = brought === undefined ? undefined : await verifiedFor(site, brought, issuers);
+    if (brought === undefined || !fresh || (kept && fresh.issuedAt <= kept.issuedAt)) continue;
     requireCovers(fresh, site, now);
     await writeSite(directory, { ...site, license: brought });
     return fresh;
@@ -37,6 +39,16 @@ export async function followLicense(
   const license = kept ?? (await verifyLicense(site.license, issuers));
   requireCovers(license, site, now);
   return license;
+}
+
+/** Undefined where a source brings none: the one that is here does as well. */
+async function broughtBy(source: BundleSource): Promise<string | undefined> {
+  try {
+    return await source.license();
+  } catch (error) {
+    if (error instanceof RolloverError) return undefined;
+    throw error;
+  }
 }
 
 /** Undefined for a document that no issuer of today signed, or that is for another license or another entitlement key. */

@@ -22,6 +22,18 @@ import {
 } from '../../signing/index.ts';
 import { agentError } from '../errors.ts';
 
+const certificateSchema = z.strictObject({
+  /** The service's port for it. */
+  port: z.int(),
+  /** PEM, as all of them. */
+  certificate: z.string(),
+  privateKey: z.string(),
+  /** What the service's own certificate is checked against. */
+  authorities: z.array(z.string()).min(1),
+});
+
+export type SiteCertificate = z.infer<typeof certificateSchema>;
+
 const siteSchema = z.strictObject({
   format: z.literal('rollover-site/1'),
   site: siteIdSchema,
@@ -35,6 +47,8 @@ const siteSchema = z.strictObject({
   hardware: hardwareSchema,
   entitlementSecret: z.string().length(43),
   feed: feedAddressSchema,
+  /** Where the site connects with a certificate, and not with the license's key. */
+  certificate: certificateSchema.optional(),
   trustAnchor: z.string(),
   /** PKCS#8 PEM. */
   privateKey: z.string(),
@@ -52,22 +66,23 @@ export function parseLicenseFile(bytes: Uint8Array, path: string): LicenseFile {
   }
 }
 
+/** What whoever activates a site says of it. */
+export interface SiteChoice {
+  readonly name: string;
+  /** False: nothing is asked of the network, now or later. */
+  readonly connected: boolean;
+  readonly channel?: string;
+  readonly hardware?: Hardware;
+  /** SHA-256 of the trust anchor, as the vendor told it over another channel. */
+  readonly fingerprint?: string;
+}
+
 /**
  * Makes a site of a license file. The license is believed later, when the issuer keys have been verified from the anchor.
  *
- * @param fingerprint SHA-256 of the trust anchor, as the vendor told it over another channel
  * @throws `license-file`, `anchor-mismatch`
  */
-export function newSite(
-  file: LicenseFile,
-  choice: {
-    readonly name: string;
-    readonly connected: boolean;
-    readonly channel?: string;
-    readonly hardware?: Hardware;
-    readonly fingerprint?: string;
-  },
-): Site {
+export function newSite(file: LicenseFile, choice: SiteChoice): Site {
   trustRoot(Buffer.from(file.trustAnchor));
   const anchor = sha256Hex(file.trustAnchor);
   if (choice.fingerprint !== undefined && choice.fingerprint.toLowerCase() !== anchor) {

@@ -1,4 +1,4 @@
-// Takes an update from a source, whatever it is: the service or a stick. A checklist, top to bottom; nothing is used
+// Takes an update from a source, whatever it is: the service, its mirrors, or a stick. A checklist, top to bottom; nothing is used
 // before it is verified, and what is interrupted goes on from where it was.
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
@@ -9,6 +9,7 @@ import {
   type BundleSource,
   bundleError,
   type DroppedSource,
+  type FragmentStore,
   filesystemStore,
   imageDigest,
   type ObjectSource,
@@ -22,19 +23,22 @@ import {
 } from '../../bundles/index.ts';
 import {
   type Director,
+  type Failure,
   fileTrustStore,
   hasCode,
   type License,
   type MetadataSource,
+  type ReferenceTime,
   type Repository,
   referenceTime,
   type refresh,
   tryLock,
+  visitMirrors,
 } from '../../signing/index.ts';
 import { agentError } from '../errors.ts';
 import { takeAttestations } from './attestations.ts';
 import { agrees, followDirector } from './director.ts';
-import { knowledgeOf, standingNow, writeKnowledge } from './knowledge.ts';
+import { type Knowledge, knowledgeOf, standingNow, writeKnowledge } from './knowledge.ts';
 import { followLicense } from './license.ts';
 import { addReady, type ReadyRelease, readyReleases, releaseFolder } from './releases.ts';
 import { entitlementSecret, type Site } from './site.ts';
@@ -52,10 +56,14 @@ export interface TakeOptions {
   readonly directory: string;
   readonly site: Site;
   readonly source: MetadataSource & BundleSource;
-  /** How the source's metadata is followed: `refreshFromMedium` for what may have lain on a shelf. */
+  /** How the source's metadata is followed, when there are no mirrors: `refreshFromMedium` for what may have lain on a shelf. */
   readonly follow: typeof refresh;
+  /** Others that may have all of it. What they say is worth what it proves, as with any source. */
+  readonly mirrors?: readonly (MetadataSource & BundleSource)[];
   /** Others on the local network that may have segments already. */
   readonly peers?: readonly ObjectSource[];
+  /** Keeps what has arrived of objects that are not whole; the sources' own, so that one goes on where another broke. */
+  readonly fragments?: FragmentStore;
   readonly now: Date;
   onProgress?(progress: TakeProgress): void;
   /** Hears of sources that were given up. */
@@ -96,20 +104,19 @@ export async function takeUpdate(options: TakeOptions): Promise<Taken> {
 }
 
 async function take(options: TakeOptions): Promise<Taken> {
-  const { directory, site, source, follow, peers = [], onProgress, onDropped } = options;
+  const { directory, site, source, follow, mirrors = [], peers = [], fragments, onProgress, onDropped } = options;
   onProgress?.({ phase: 'checking', doneBytes: 0, totalBytes: 0 });
   const trust = fileTrustStore(join(directory, 'trust'));
   const time = await referenceTime(join(directory, 'trust'));
   const now = time.now(options.now);
-  const repository = await follow(source, trust, Buffer.from(site.trustAnchor), now.getTime());
-  const license = await followLicense(directory, site, repository, source, now);
-
-  const director = await followDirector(directory, site, repository, source);
-  const document = await newestRelease(repository, site, director);
-  await time.advance(newestSigned(repository, document));
-  const knowledge = knowledgeOf(site, repository, director, source.name);
-  await writeKnowledge(directory, knowledge);
-  await takeAttestations(directory, site, repository, document);
+  const sources = [source, ...mirrors];
+  const read = (repository: Repository) => readRelease(options, sources, repository, time, now);
+  const anchor = Buffer.from(site.trustAnchor);
+  const onFailed = ({ name, error }: Failure) => onDropped?.({ name, reason: error.message });
+  const { license, document, knowledge } =
+    mirrors.length === 0
+      ? await read(await follow(source, trust, anchor, now.getTime()))
+      : await visitMirrors(sources, trust, anchor, now.getTime(), read, { onFailed });
   const folder = releaseFolder(document);
   const known = (await readyReleases(directory)).find(r => r.document.manifest.sha256 === document.manifest.sha256);
   if (known && (await isBootable(join(directory, folder), document))) return { release: known, isNew: false, license };
@@ -122,11 +129,14 @@ async function take(options: TakeOptions): Promise<Taken> {
   }
   const { version } = document;
   const store = filesystemStore(join(directory, 'objects'));
-  const { manifest } = await openRelease(document, { id: license.id, secret: entitlementSecret(site) }, source, store);
+  const holder = { id: license.id, secret: entitlementSecret(site) };
+  const objects = [...sources, ...peers];
+  const syncing = { ...(onDropped ? { onDropped } : {}), ...(fragments ? { fragments } : {}) };
+  const manifest = await openRelease(document, holder, { wraps: sources, objects }, store, syncing);
   const fetch = (verifyStored: boolean) =>
-    syncSegments(manifest, [source, ...peers], store, {
+    syncSegments(manifest, objects, store, {
+      ...syncing,
       verifyStored,
-      ...(onDropped ? { onDropped } : {}),
       onProgress: ({ doneBytes, totalBytes }) => onProgress?.({ phase: 'fetching', version, doneBytes, totalBytes }),
     });
   let sync = await fetch(false);
@@ -157,7 +167,7 @@ async function take(options: TakeOptions): Promise<Taken> {
   const release: ReadyRelease = {
     document,
     directory: folder,
-    source: source.name,
+    source: Object.keys(sync.bySource).join(', ') || source.name,
     takenAt: options.now.toISOString(),
     fetchedBytes: sync.fetchedBytes,
     reusedBytes: sync.reusedBytes,
@@ -165,6 +175,24 @@ async function take(options: TakeOptions): Promise<Taken> {
   };
   await addReady(directory, release);
   return { release, isNew: true, license };
+}
+
+/** Everything that is read of the signed metadata: the license that covers, and the release that both opinions agree on. */
+async function readRelease(
+  { directory, site, source }: TakeOptions,
+  sources: readonly BundleSource[],
+  repository: Repository,
+  time: ReferenceTime,
+  now: Date,
+): Promise<{ readonly license: License; readonly document: ReleaseDocument; readonly knowledge: Knowledge }> {
+  const license = await followLicense(directory, site, repository, sources, now);
+  const director = await followDirector(directory, site, repository, sources);
+  const document = await newestRelease(repository, site, director);
+  await time.advance(newestSigned(repository, document));
+  const knowledge = knowledgeOf(site, repository, director, source.name);
+  await writeKnowledge(directory, knowledge);
+  await takeAttestations(directory, site, repository, document);
+  return { license, document, knowledge };
 }
 
 /**

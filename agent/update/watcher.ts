@@ -1,10 +1,12 @@
 // Keeps looking for updates: asks the service now and then, and notices what an import has brought. What it found out is
 // data for the console; a failed check is tried again and never stops anything.
+import { join } from 'node:path';
 import type { Logger } from 'pino';
-import type { DroppedSource } from '../../bundles/index.ts';
+import { type DroppedSource, FragmentStore } from '../../bundles/index.ts';
 import { RolloverError, refresh } from '../../signing/index.ts';
 import { feedClient } from './feed-client.ts';
 import { type Knowledge, readKnowledge } from './knowledge.ts';
+import { mirrorSource } from './mirror.ts';
 import { peerSource } from './peer.ts';
 import { newestOf, type ReadyRelease, readyReleases } from './releases.ts';
 import { readSite, type Site } from './site.ts';
@@ -18,11 +20,21 @@ export interface UpdateStatus {
   readonly totalBytes?: number;
   readonly checkedAt?: string;
   readonly problem?: { readonly code: string; readonly message: string; readonly hint: string };
+  /** Who was asked in the last look for updates. */
+  readonly sources?: readonly SourceStatus[];
+}
+
+export interface SourceStatus {
+  readonly name: string;
+  /** Why it was given up, when it was. */
+  readonly problem?: string;
 }
 
 export interface WatcherOptions {
   readonly directory: string;
   readonly site: Site;
+  /** Addresses of web servers that serve what a stick carries. */
+  readonly mirrors: readonly string[];
   /** Addresses of agents nearby that serve sealed objects. */
   readonly peers: readonly string[];
   readonly log: Logger;
@@ -57,23 +69,33 @@ export class UpdateWatcher {
     this.knowledge = await readKnowledge(this.#options.directory);
   }
 
-  /** Asks the service once and takes what is new. Never throws: what went wrong is the status. */
+  /** Asks the service and its mirrors once and takes what is new. Never throws: what went wrong is the status. */
   async check(): Promise<void> {
     const { directory, now, log } = this.#options;
     const { site } = this;
     if (!site.connected) return;
-    const source = feedClient(site);
+    const fragments = new FragmentStore(join(directory, 'fragments'));
+    const source = feedClient(site, { fragments });
+    const mirrors = this.#options.mirrors.map(url => mirrorSource(url, { fragments }));
+    const peers = this.#options.peers.map(peerSource);
+    const asked = [source, ...mirrors, ...peers];
+    const problems = new Map<string, string>();
+    const sources = () =>
+      asked.map(({ name }) => ({ name, ...(problems.has(name) ? { problem: problems.get(name) as string } : {}) }));
     try {
-      const onProgress = (progress: TakeProgress) => this.#set(progress);
-      const peers = this.#options.peers.map(peerSource);
-      const onDropped = (dropped: DroppedSource) => log.warn(dropped, 'source given up');
-      await takeUpdate({ directory, site, source, follow: refresh, peers, now: now(), onProgress, onDropped });
+      const onProgress = (progress: TakeProgress) => this.#set({ ...progress, sources: sources() });
+      const onDropped = (dropped: DroppedSource) => {
+        problems.set(dropped.name, dropped.reason);
+        log.warn(dropped, 'source given up');
+      };
+      const from = { source, follow: refresh, mirrors, peers, fragments };
+      await takeUpdate({ directory, site, ...from, now: now(), onProgress, onDropped });
       await this.look();
-      this.#set({ phase: 'idle', checkedAt: now().toISOString() });
+      this.#set({ phase: 'idle', checkedAt: now().toISOString(), sources: sources() });
     } catch (error) {
-      this.#set({ phase: 'failed', checkedAt: now().toISOString(), problem: problemOf(error) });
+      this.#set({ phase: 'failed', checkedAt: now().toISOString(), problem: problemOf(error), sources: sources() });
     } finally {
-      source.close();
+      for (const { close } of asked) close();
     }
   }
 

@@ -9,13 +9,11 @@ import {
   keyIdOf,
   type PublicKey,
   parseMetadata,
-  type RootRole,
+  ROOT_ROLES,
   type SignerNames,
 } from '../../signing/index.ts';
 import { currentRoot, fingerprintOf, type Proposal } from './proposal.ts';
 import { nameOf, namesIn } from './requirements.ts';
-
-const ROLES: readonly RootRole[] = ['root', 'targets', 'snapshot', 'timestamp', 'offline-snapshot'];
 
 /** One line a change, each under the role whose file makes it. */
 export function changesOf(proposal: Proposal): readonly string[] {
@@ -37,7 +35,7 @@ function rootChanges(current: Buffer | undefined, next: Buffer, names: SignerNam
   const [before, after] = [current && editRoot(current), editRoot(next)];
   return [
     versions('root', before, after),
-    ...ROLES.flatMap(role => {
+    ...ROOT_ROLES.flatMap(role => {
       const [old, now] = [before?.roles[role], after.roles[role]];
       const changes = keyChanges(old?.keys ?? [], now?.keys ?? [], names);
       const threshold =

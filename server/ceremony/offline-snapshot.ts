@@ -2,6 +2,7 @@
 import {
   type FileMeta,
   type Grace,
+  LIMITS,
   metadataFile,
   offlineSnapshotDocument,
   parseMetadata,
@@ -28,11 +29,18 @@ export interface OfflineBasis {
   readonly offlineSnapshot: Buffer | undefined;
 }
 
-/** The document of the next offline snapshot, over what the online snapshot lists. */
+/** The document of the next offline snapshot, over what the online snapshot lists. @throws `config-invalid` */
 export function nextOfflineSnapshot({ root, snapshot, offlineSnapshot }: OfflineBasis, terms: OfflineTerms): object {
   const before = offlineSnapshot && parseMetadata('offline-snapshot', offlineSnapshot).content;
   const online = parseMetadata('snapshot', snapshot).content;
-  const { expiresMs, signedMs, grace } = terms;
+  const { expiresMs, signedMs } = terms;
+  const grace = { ...DEFAULT_GRACE, ...before?.grace, ...terms.grace };
+  if (grace.warnDays + grace.restrictDays > LIMITS.graceDays) {
+    throw serverError(
+      'config-invalid',
+      `The days with a warning and the restricted ones are more than ${LIMITS.graceDays}.`,
+    );
+  }
   return offlineSnapshotDocument({
     version: (before?.version ?? 0) + 1,
     expiresMs,
@@ -40,7 +48,7 @@ export function nextOfflineSnapshot({ root, snapshot, offlineSnapshot }: Offline
     root: promiseOf({ version: parseMetadata('root', root).content.version, bytes: root }),
     snapshot: online.version,
     meta: online.meta,
-    grace: { ...DEFAULT_GRACE, ...before?.grace, ...grace },
+    grace,
   });
 }
 

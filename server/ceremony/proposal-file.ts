@@ -16,17 +16,18 @@ import {
   writeFileAtomic,
 } from '../../signing/index.ts';
 import { serverError } from '../errors.ts';
+import { base64Schema, encodeFiles, filesSchema } from '../files.ts';
+import { faultOf } from './fault.ts';
 import { currentRoot, type Proposal } from './proposal.ts';
 import { isMet, requirementsOf } from './requirements.ts';
 
 const FORMAT = 'rollover-proposal/1';
 
-const base64 = z.base64().transform(text => Buffer.from(text, 'base64'));
-const files = z.record(z.string().min(1).max(256), base64).transform(record => new Map(Object.entries(record)));
+const files = filesSchema(256);
 const schema = z.strictObject({
   format: z.literal(FORMAT),
   createdAt: z.iso.datetime(),
-  roots: z.array(base64).max(1024),
+  roots: z.array(base64Schema).max(1024),
   published: files,
   next: files,
   objects: files,
@@ -46,22 +47,19 @@ export async function readProposal(path: string): Promise<Proposal> {
     requireFollows(proposal);
     return proposal;
   } catch (cause) {
-    const why = cause instanceof z.ZodError ? z.prettifyError(cause) : (cause as Error).message;
-    throw serverError('proposal-invalid', `${path} is not a proposal to sign: ${why.replace(/\.$/, '')}.`, { cause });
+    throw serverError('proposal-invalid', `${path} is not a proposal to sign: ${faultOf(cause)}.`, { cause });
   }
 }
 
 export async function writeProposal(path: string, proposal: Proposal): Promise<void> {
-  const record = (map: ReadonlyMap<string, Buffer>) =>
-    Object.fromEntries([...map].map(([name, bytes]) => [name, bytes.toString('base64')]));
   const { createdAt, roots, published, next, objects } = proposal;
   const document = {
     format: FORMAT,
     createdAt,
     roots: roots.map(root => root.toString('base64')),
-    published: record(published),
-    next: record(next),
-    objects: record(objects),
+    published: encodeFiles(published),
+    next: encodeFiles(next),
+    objects: encodeFiles(objects),
   };
   await writeFileAtomic(path, `${JSON.stringify(document)}\n`);
 }

@@ -25,6 +25,11 @@ export function fingerprintOf({ roots }: Proposal): string | undefined {
   return roots[0] && sha256Hex(roots[0]);
 }
 
+/** SHA-256 of root 1 when the proposal is published with the signatures that it has. */
+export function fingerprintAfter(proposal: Proposal): string {
+  return fingerprintOf(proposal) ?? sha256Hex(nextRoot(proposal));
+}
+
 /** Root as it will be: the proposed one, or the published one where root stays. */
 export function nextRoot(proposal: Proposal): Buffer {
   return (proposal.next.get('root') ?? currentRoot(proposal)) as Buffer;

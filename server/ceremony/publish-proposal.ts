@@ -3,6 +3,7 @@
 import { targetPaths } from '../../bundles/index.ts';
 import { parseOfflineRole } from '../../signing/index.ts';
 import { serverError } from '../errors.ts';
+import { encodeFiles } from '../files.ts';
 import type { ApiClient } from '../pipeline/api-client.ts';
 import type { Proposal } from './proposal.ts';
 import { publishedRole } from './published-roles.ts';
@@ -28,13 +29,12 @@ export async function publishProposal(api: ApiClient, proposal: Proposal): Promi
       `It proposes ${role} ${version}, and ${role} ${current} is published meanwhile.`,
     );
   }
-  const base64 = (role: string) => (proposal.next.get(role) as Buffer).toString('base64');
+  const metadata = encodeFiles(proposal.next);
   if (proposal.roots.length === 0) {
-    const object = (path: string) => (proposal.objects.get(path) as Buffer).toString('base64');
-    const [issuers, director] = [targetPaths.issuers, targetPaths.director].map(object);
-    await api.post('/v1/trust', { root: base64('root'), targets: base64('targets'), issuers, director });
+    const { root, targets } = metadata;
+    const { [targetPaths.issuers]: issuers, [targetPaths.director]: director } = encodeFiles(proposal.objects);
+    await api.post('/v1/trust', { root, targets, issuers, director });
   } else {
-    const metadata = Object.fromEntries([...proposal.next.keys()].map(role => [role, base64(role)]));
     await api.post('/v1/trust/publications', { metadata });
   }
   return versions;

@@ -8,12 +8,12 @@ import {
   keyIdOf,
   metadataFile,
   type PublicKey,
+  ROOT_ROLES,
   type RolePolicy,
-  type RootRole,
   type RootRoles,
   rootDocument,
-  sha256Hex,
   type TargetEntry,
+  targetEntryOf,
   targetsDocument,
 } from '../../signing/index.ts';
 import { serverError } from '../errors.ts';
@@ -35,8 +35,6 @@ export interface Request {
   readonly expiresMs: number;
 }
 
-const ROLES: readonly RootRole[] = ['root', 'targets', 'snapshot', 'timestamp', 'offline-snapshot'];
-
 /** Of a role that nobody has signed for yet. */
 const NOBODY: RolePolicy = { keys: [], threshold: 1 };
 
@@ -57,7 +55,7 @@ export function proposeNext(
   const names = new Map(current.names);
   const roles = { ...current.roles, ...offlineRoles(current.roles, names, request), ...onlineRoles(online) };
   const changesRoot =
-    ROLES.some(role => !samePolicy(roles[role], current.roles[role])) || request.renew.includes('root');
+    ROOT_ROLES.some(role => !samePolicy(roles[role], current.roles[role])) || request.renew.includes('root');
   const keySets = keySetEntries(online);
   const changesTargets =
     !samePolicy(roles.targets, current.roles.targets) || request.renew.includes('targets') || keySets.size > 0;
@@ -163,8 +161,7 @@ function keySetsOf({ issuers, director }: Partial<OnlineKeys>): ReadonlyMap<stri
 }
 
 function keySetEntries(online: Partial<OnlineKeys>): ReadonlyMap<string, TargetEntry> {
-  const entryOf = (bytes: Buffer) => ({ length: bytes.length, sha256: sha256Hex(bytes) });
-  return new Map([...keySetsOf(online)].map(([path, bytes]) => [path, entryOf(bytes)]));
+  return new Map([...keySetsOf(online)].map(([path, bytes]) => [path, targetEntryOf(bytes)]));
 }
 
 function samePolicy(a: RolePolicy | undefined, b: RolePolicy | undefined): boolean {

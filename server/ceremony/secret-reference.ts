@@ -1,8 +1,7 @@
 // Secrets that a configuration file refers to, so that it holds none itself: `env:NAME` or `file:PATH`.
-import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import { signingError } from '../../signing/index.ts';
+import { firstLine, signingError } from '../../signing/index.ts';
 
 export const secretReference = z.string().regex(/^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$/, 'use env:NAME or file:PATH');
 
@@ -16,10 +15,4 @@ export async function readSecret(reference: string, directory: string): Promise<
   const secret = kind === 'env' ? process.env[name] : await firstLine(resolve(directory, name));
   if (secret) return secret;
   throw signingError('passphrase-missing', `There is no secret at ${reference}.`);
-}
-
-/** The first line of a file or a descriptor such as `/dev/stdin`; undefined when it cannot be read. */
-export async function firstLine(path: string): Promise<string | undefined> {
-  const text = await readFile(path, 'utf8').catch(() => undefined);
-  return text?.split(/\r?\n/, 1)[0];
 }

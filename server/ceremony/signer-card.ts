@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { classOf, keyIdOf, type PublicKey } from '../../signing/index.ts';
 import { serverError } from '../errors.ts';
+import { faultOf } from './fault.ts';
 
 const FORMAT = 'rollover-signer/1';
 
@@ -43,8 +44,7 @@ export async function readCard(path: string): Promise<SignerCard> {
     const { name, keys } = cardSchema.parse(JSON.parse(await readFile(path, 'utf8')));
     return { name, keys: keys.map(checkedKey) };
   } catch (cause) {
-    const why = cause instanceof z.ZodError ? z.prettifyError(cause) : (cause as Error).message;
-    throw serverError('signer-file', `${path} is not the card of a signer: ${why}.`, {
+    throw serverError('signer-file', `${path} is not the card of a signer: ${faultOf(cause)}.`, {
       cause,
       hint: 'Ask the signer for the output of `rollover trust key show`.',
     });

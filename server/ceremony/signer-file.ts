@@ -15,9 +15,9 @@ import {
   readKeyCard,
   readSigners,
   type Signer,
-  type SignerNames,
 } from '../../signing/index.ts';
 import { serverError } from '../errors.ts';
+import { faultOf } from './fault.ts';
 import { readSecret, secretReference } from './secret-reference.ts';
 import { type SignerCard, signerName } from './signer-card.ts';
 
@@ -107,11 +107,6 @@ export async function cardOfSignerFile(path: string, name: string): Promise<Sign
   return { name: description.name, keys };
 }
 
-/** The names of signers by their keys, as root lists them. */
-export function namesOf(signers: readonly NamedSigner[]): SignerNames {
-  return new Map(signers.flatMap(({ name, signers }) => signers.map(signer => [signer.keyId, name] as const)));
-}
-
 async function descriptionIn(path: string): Promise<SignerDescription | undefined> {
   if (!/\.ya?ml$/.test(path)) return undefined;
   const text = await readFile(path, 'utf8').catch(cause => {
@@ -124,8 +119,7 @@ function described<T>(schema: z.ZodType<T>, text: string, path: string): T {
   try {
     return schema.parse(parseYaml(text));
   } catch (cause) {
-    const why = cause instanceof z.ZodError ? z.prettifyError(cause) : (cause as Error).message;
-    throw serverError('signer-file', `${path} does not describe signers: ${why}.`, { cause });
+    throw serverError('signer-file', `${path} does not describe signers: ${faultOf(cause)}.`, { cause });
   }
 }
 

@@ -7,7 +7,10 @@ import { reasonOf } from '../../signing/index.ts';
 import { type Terminal, table } from '../../terminal.ts';
 import { serverError } from '../errors.ts';
 import type { LicenseView } from '../licenses/licenses.ts';
+import { certificateCommand, certificatesCommand, revokeCertificateCommand } from './certificate.ts';
 import { type ServiceOptions, serviceOf, withService } from './options.ts';
+
+const CERTIFICATES = [certificateCommand, certificatesCommand, revokeCertificateCommand];
 
 interface IssueFlags extends ServiceOptions {
   readonly customer: string;
@@ -45,7 +48,7 @@ export function licenseCommand(terminal: () => Terminal): Command {
   withService(command.command('list'))
     .description('all licenses, newest first')
     .action(async (flags: ServiceOptions) => {
-      const { licenses } = await (await serviceOf(flags)).get<{ licenses: LicenseView[] }>('/v1/licenses');
+      const licenses = await (await serviceOf(flags)).all<LicenseView>('/v1/licenses');
       const rows = licenses.map(l => [
         l.id,
         l.customer,
@@ -82,6 +85,7 @@ export function licenseCommand(terminal: () => Terminal): Command {
       await (await serviceOf(flags)).post(`/v1/licenses/${encodeURIComponent(id)}/revoke`, {});
       terminal().result({ id, status: 'revoked' }, `License ${id} is revoked.`);
     });
+  for (const make of CERTIFICATES) command.addCommand(make(terminal));
   return command;
 }
 

@@ -48,7 +48,7 @@ export function releaseCommand(terminal: () => Terminal): Command {
     .option('--product <name>', 'only this product')
     .action(async (flags: ServiceOptions & { readonly product?: string }) => {
       const query = flags.product === undefined ? '' : `?product=${encodeURIComponent(flags.product)}`;
-      const { releases } = await (await serviceOf(flags)).get<{ releases: ReleaseView[] }>(`/v1/releases${query}`);
+      const releases = await (await serviceOf(flags)).all<ReleaseView>(`/v1/releases${query}`);
       const rows = releases.map(r => [
         r.product,
         r.version,

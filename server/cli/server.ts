@@ -28,6 +28,10 @@ interface Flags {
   readonly port: number;
   readonly feedPort: number;
   readonly publicFeed?: FeedAddress;
+  readonly mtlsPort?: number;
+  readonly publicMtlsPort?: number;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
   readonly verbose?: boolean;
 }
 
@@ -44,6 +48,18 @@ export function serverCommand(terminal: () => Terminal): Command {
       DEFAULT_FEED_PORT,
     )
     .option('--public-feed <host:port>', 'what license files tell sites to connect to', address)
+    .option(
+      '--mtls-port <number>',
+      'a port for sites that show a certificate (mutual TLS); without it, there is none',
+      parsePort,
+    )
+    .option('--public-mtls-port <number>', 'what license files say of it, when it is another one', parsePort)
+    .option(
+      '--tls-cert <file>',
+      'the certificate it shows, PEM with those above it (default: of its own authority)',
+      parsePath,
+    )
+    .option('--tls-key <file>', 'the private key of that certificate, PEM', parsePath)
     .option('--verbose', 'log everything to stderr, as JSON lines (default: warnings and errors)')
     .addHelpText('after', ENVIRONMENT_HELP)
     .action(async (flags: Flags) => {
@@ -53,10 +69,15 @@ export function serverCommand(terminal: () => Terminal): Command {
       const { startServer } = await import('../main.ts');
       const server = await startServer({ ...optionsOf(flags), onStep: step => out.say(`… ${step}`) });
       const { url, feed, adminTokenPath } = server;
-      out.result(
-        { status: 'ready', url, feed, adminToken: adminTokenPath },
-        `The service is ready.\n  vendor API   ${url}   (token in ${adminTokenPath})\n  sites        ${feed.host}:${feed.port}   (TLS 1.3, keyed by license)`,
-      );
+      const lines = [
+        'The service is ready.',
+        `  vendor API   ${url}   (token in ${adminTokenPath})`,
+        `  sites        ${feed.host}:${feed.port}   (TLS 1.3, keyed by license)`,
+        ...(feed.mtlsPort === undefined
+          ? []
+          : [`  sites        ${feed.host}:${feed.mtlsPort}   (${mtlsText(flags, feed)})`]),
+      ];
+      out.result({ status: 'ready', url, feed, adminToken: adminTokenPath }, lines.join('\n'));
       const warning = feedWarning(flags);
       if (warning !== undefined) out.say(warning);
       const failure = await Promise.race([stopped, server.lost]);
@@ -64,6 +85,11 @@ export function serverCommand(terminal: () => Terminal): Command {
       await server.close();
       if (failure) throw failure;
     });
+}
+
+function mtlsText({ tlsCert }: Flags, { host }: FeedAddress): string {
+  const shown = tlsCert === undefined ? `it shows one of its own authority, for ${host}` : `it shows ${tlsCert}`;
+  return `TLS 1.3, certificates of licenses; ${shown}`;
 }
 
 /** A license file must name an address that sites can connect to. */
@@ -92,12 +118,26 @@ function optionsOf(flags: Flags): ServerOptions {
     port: flags.port,
     feedPort: flags.feedPort,
     ...(flags.publicFeed ? { publicFeed: flags.publicFeed } : {}),
+    ...mtlsOptions(flags),
     ...(DATABASE_URL === undefined ? {} : { databaseUrl: DATABASE_URL }),
     ...(REDIS_URL === undefined ? {} : { redisUrl: REDIS_URL }),
     ...(s3.S3_BUCKET === undefined ? {} : { s3: s3Options(s3.S3_BUCKET, s3) }),
     ...(ROLLOVER_SERVER_KEY === undefined ? {} : { serverKey: ROLLOVER_SERVER_KEY }),
     log: pino({ level: flags.verbose ? 'info' : 'warn' }, pino.destination(2)),
   };
+}
+
+function mtlsOptions({ mtlsPort, publicMtlsPort, tlsCert, tlsKey }: Flags): Pick<ServerOptions, 'mtls'> {
+  if (mtlsPort === undefined) {
+    if (publicMtlsPort === undefined && tlsCert === undefined && tlsKey === undefined) return {};
+    throw serverError('config-invalid', 'Options of the port for certificates need --mtls-port.');
+  }
+  if ((tlsCert === undefined) !== (tlsKey === undefined)) {
+    throw serverError('config-invalid', '--tls-cert and --tls-key belong together.');
+  }
+  const files = tlsCert === undefined || tlsKey === undefined ? {} : { files: { cert: tlsCert, key: tlsKey } };
+  const publicPort = publicMtlsPort === undefined ? {} : { publicPort: publicMtlsPort };
+  return { mtls: { port: mtlsPort, ...publicPort, ...files } };
 }
 
 function s3Options(bucket: string, environment: Partial<z.infer<typeof environmentSchema>>): S3Options {

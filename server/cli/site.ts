@@ -10,7 +10,7 @@ export function siteCommand(terminal: () => Terminal): Command {
   withService(command.command('list'))
     .description('what they run, most recently seen first')
     .action(async (flags: ServiceOptions) => {
-      const { sites } = await (await serviceOf(flags)).get<{ sites: SiteView[] }>('/v1/sites');
+      const sites = await (await serviceOf(flags)).all<SiteView>('/v1/sites');
       const rows = sites.map(site => {
         const report = site.report as SiteReport | null;
         return [

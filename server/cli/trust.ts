@@ -2,8 +2,8 @@
 import { Command } from 'commander';
 import { counted } from '../../signing/index.ts';
 import type { Terminal } from '../../terminal.ts';
+import { setUpRoot } from '../ceremony/first-root.ts';
 import { serverError } from '../errors.ts';
-import { setUpRoot } from '../pipeline/root-ceremony.ts';
 import { OFFLINE_ROLES } from '../pipeline/vendor-keys.ts';
 import { type ServiceOptions, serviceOf, withKeys, withService } from './options.ts';
 import { count } from './trust/arguments.ts';

@@ -30,6 +30,14 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
       await sql`drop sequence director_sequence`.execute(db);
     },
   },
+  '0004-certificates': {
+    async up(db: Kysely<unknown>) {
+      for (const statement of CERTIFICATES) await sql.raw(statement).execute(db);
+    },
+    async down(db: Kysely<unknown>) {
+      await db.schema.dropTable('certificates').execute();
+    },
+  },
   '0010-idempotency': {
     async up(db: Kysely<unknown>) {
       await sql`create table idempotency (
@@ -43,6 +51,13 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
     },
   },
 };
+
+const CERTIFICATES = [
+  `create table certificates (
+     serial text primary key, license_id text not null references licenses (id), fingerprint text not null,
+     issued_at timestamptz not null, expires_at timestamptz not null, revoked_at timestamptz)`,
+  'create index certificates_by_license on certificates (license_id)',
+];
 
 /** Releases from before have neither: they are no base for packing, and their content is not recognized again. */
 const INDEXES_AND_LEASES = [

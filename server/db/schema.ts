@@ -65,6 +65,18 @@ export interface LicenseTable {
   created_at: Instant;
 }
 
+/** A certificate that a site connects with instead of the license's key. */
+export interface CertificateTable {
+  /** Lowercase hex. */
+  serial: string;
+  license_id: string;
+  /** SHA-256 of the whole certificate, hex: no other one with its serial is this one, whoever signed that. */
+  fingerprint: string;
+  issued_at: Instant;
+  expires_at: Instant;
+  revoked_at: Instant | null;
+}
+
 export interface SiteTable {
   id: string;
   license_id: string;
@@ -114,6 +126,7 @@ export interface Tables {
   releases: ReleaseTable;
   leases: LeaseTable;
   licenses: LicenseTable;
+  certificates: CertificateTable;
   sites: SiteTable;
   wraps: WrapTable;
   tokens: TokenTable;

@@ -1,5 +1,6 @@
 // Lists in pages: a cursor names the last item that was seen, so that pages stay right while others are added.
 import type { Request } from 'express';
+import { sql } from 'kysely';
 import { z } from 'zod';
 import { serverError } from '../errors.ts';
 
@@ -11,6 +12,12 @@ export const pageQuery = {
   limit: z.coerce.number().int().min(1).max(MOST).default(DEFAULT).describe('items in a page'),
   cursor: z.string().max(512).optional().describe('`next` of the page before'),
 };
+
+/** What a list is asked for. */
+export interface PageRequest {
+  readonly limit: number;
+  readonly cursor?: string | undefined;
+}
 
 export interface Page<T> {
   readonly items: readonly T[];
@@ -26,6 +33,11 @@ export function pageOf<T extends z.ZodType>(item: T) {
 export interface Cursor {
   readonly at: string;
   readonly id: string;
+}
+
+/** Rows after the cursor, where the newest come first. */
+export function isBefore(column: 'created_at' | 'last_seen_at', { at, id }: Cursor) {
+  return sql<boolean>`(${sql.ref(column)}, id) < (${new Date(at)}, ${id})`;
 }
 
 const cursorSchema = z.tuple([z.string().max(128), z.string().max(256)]);

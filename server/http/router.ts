@@ -1,9 +1,9 @@
 // Makes an express app of routes: who calls, within which rate, with what; then the handler; then the answer with its headers.
-import { randomUUID } from 'node:crypto';
 import express, { type Express, type Request, type RequestHandler, type Response } from 'express';
 import { z } from 'zod';
 import type { Context } from '../context.ts';
 import { serverError } from '../errors.ts';
+import { newApp } from './app.ts';
 import { type IdempotencyStore, idempotent } from './idempotency.ts';
 import { linkHeader, type Page } from './paging.ts';
 import { notFound, problems } from './problem.ts';
@@ -20,20 +20,12 @@ export interface RouterParts {
 
 /** The app that serves these routes and nothing else. */
 export function appOf(routes: readonly Route[], parts: RouterParts): Express {
-  const app = express();
-  app.disable('x-powered-by');
-  app.disable('etag');
-  app.use(requestId);
+  const app = newApp();
   for (const route of routes) app[route.method](route.path, handlerOf(route, parts));
   app.use(notFound);
   app.use(problems(parts.context.log));
   return app;
 }
-
-const requestId: RequestHandler = (_request, response, next) => {
-  response.setHeader('x-request-id', randomUUID());
-  next();
-};
 
 function handlerOf(route: Route, parts: RouterParts): RequestHandler {
   const readBody = bodyReader(route);
@@ -72,7 +64,7 @@ function callOf(
     caller,
     params: read(route.params, request.params),
     query: read(route.query?.strict(), request.query),
-    body: route.body === 'bytes' ? z.instanceof(Buffer).parse(request.body) : read(route.body, request.body),
+    body: route.body === 'bytes' ? z.instanceof(Buffer).parse(request.body) : read(route.body, request.body ?? {}),
     ifMatch: ifMatchOf(request),
     request,
     response,

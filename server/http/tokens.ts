@@ -3,10 +3,11 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { Request } from 'express';
 import { readFileIfAny, sha256Hex, writeFileAtomic } from '../../signing/index.ts';
-import type { Actor } from '../audit/audit.ts';
+import { SCOPES } from '../access/scopes.ts';
 import type { Context } from '../context.ts';
 import type { Database } from '../db/database.ts';
 import { serverError } from '../errors.ts';
+import type { Caller } from './route.ts';
 
 const TOKEN = /^Bearer (rlv_[A-Za-z0-9_-]{43})$/;
 
@@ -29,10 +30,10 @@ export async function ensureAdminToken(db: Database, directory: string, now: Dat
  *
  * @throws `unauthorized`
  */
-export async function authenticate({ db }: Context, request: Request): Promise<Actor> {
+export async function authenticate({ db }: Context, request: Request): Promise<Caller> {
   const token = TOKEN.exec(request.headers.authorization ?? '')?.[1];
   const row =
     token && (await db.selectFrom('tokens').select('name').where('hash', '=', sha256Hex(token)).executeTakeFirst());
   if (!row) throw serverError('unauthorized', 'This call needs a token of the service.');
-  return `token:${row.name}`;
+  return { actor: `token:${row.name}`, organization: 'default', scopes: new Set(SCOPES), products: undefined };
 }

@@ -1,229 +1,73 @@
-// The vendor's API: releases, licenses, sites, the root of trust. Every call carries a token; none is for customers.
-import { randomUUID } from 'node:crypto';
-import express, { type Express, type Request } from 'express';
+// The vendor's API: every call of it in one list, and the app that serves them.
+import type { Express } from 'express';
 import { sql } from 'kysely';
 import { z } from 'zod';
-import { plainText, versionSchema } from '../../bundles/index.ts';
-import type { Actor } from '../audit/audit.ts';
 import type { Context } from '../context.ts';
-import { directorFor } from '../director/director.ts';
-import { serverError } from '../errors.ts';
-import {
-  issueLicense,
-  licenseById,
-  licenseDocument,
-  listLicenses,
-  rekeyLicense,
-  revokeLicense,
-} from '../licenses/licenses.ts';
-import { countWraps, wrapFor } from '../licenses/wraps.ts';
-import { collectGarbage, GARBAGE_GRACE_MS } from '../releases/garbage.ts';
-import { leaseObjects } from '../releases/leases.ts';
-import {
-  contentKeys,
-  listReleases,
-  type PublishJob,
-  releaseById,
-  segmentsOf,
-  submitRelease,
-} from '../releases/releases.ts';
-import { listSites, removeSite } from '../sites/sites.ts';
-import { publishCeremony } from '../trust/ceremony.ts';
-import { publishedMetadata } from '../trust/repository.ts';
-import { nextOnlineKeys, ONLINE_KEYS, onlineKeys, setUpTrust } from '../trust/setup.ts';
-import { sendMetadata, sendObject } from './objects.ts';
-import { notFound, problems } from './problem.ts';
+import { licenseRoutes } from '../licenses/routes.ts';
+import { type Jobs, releaseRoutes } from '../releases/routes.ts';
+import { siteRoutes } from '../sites/routes.ts';
+import { trustRoutes } from '../trust/routes.ts';
+import { openApiOf } from './openapi.ts';
+import { RateLimiter } from './rate-limit.ts';
+import { type Route, route } from './route.ts';
+import { appOf } from './router.ts';
 import { authenticate } from './tokens.ts';
 
-/** A sealed manifest is the largest object; a segment has about 1 MiB. */
-const OBJECT_BYTES = 128 * 1024 * 1024;
-const JSON_BYTES = 96 * 1024 * 1024;
-/** Holds the leases of objects that have just been uploaded. */
-const UPLOADS = 'uploads';
-/** Objects asked about in one request. */
-const MISSING_AT_ONCE = 1000;
+/** A pipeline uploads thousands of segments; nobody else comes near. */
+const CALLS_PER_SECOND = 1000;
+const BURST = 5000;
 
-const name = z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/);
-const digest = z.string().regex(/^[0-9a-f]{64}$/);
-const base64 = z.base64().transform(text => Buffer.from(text, 'base64'));
-const files = z.record(z.string().min(1).max(512), base64).transform(record => new Map(Object.entries(record)));
+const INFO = {
+  title: 'Rollover',
+  version: '1',
+  description:
+    'Releases, licenses and sites of a vendor. Refusals are problem documents (RFC 9457) with a stable code.',
+};
 
-const trustSchema = z.strictObject({ root: base64, targets: base64, issuers: base64, director: base64 });
-
-const publicationSchema = z.strictObject({ metadata: files });
-
-const releaseSchema = z.strictObject({
-  channel: name,
-  document: base64,
-  content: digest,
-  index: digest,
-  contentKey: base64,
-  metadata: files,
-  targets: files,
-});
-
-const releaseQuerySchema = z.object({
-  product: name.optional(),
-  channel: name.optional(),
-  version: versionSchema.optional(),
-});
-
-const nextKeysSchema = z.strictObject({ keys: z.array(z.enum(ONLINE_KEYS)).min(1) });
-
-const missingSchema = z.strictObject({ holder: z.uuid(), digests: z.array(digest).min(1).max(MISSING_AT_ONCE) });
-
-const garbageSchema = z.strictObject({
-  dryRun: z.boolean().default(false),
-  graceSeconds: z
-    .int()
-    .min(60)
-    .default(GARBAGE_GRACE_MS / 1000),
-});
-
-const licenseSchema = z.strictObject({
-  customer: plainText(256),
-  product: name,
-  channels: z.array(name).min(1).max(16),
-  nodes: z.int().positive().max(1_000_000),
-  sites: z.int().positive().max(100_000).default(1),
-  features: z.array(plainText(64)).max(64).default([]),
-  expiresAt: z.iso
-    .datetime()
-    .transform(text => new Date(text))
-    .optional(),
-});
-
-/** Long work, handed to the queue. */
-export interface Jobs {
-  publish(job: PublishJob): Promise<void>;
-  wrapForAll(manifest: string): Promise<void>;
+/** Every call. */
+export function vendorRoutes(jobs: Jobs): readonly Route[] {
+  const routes: readonly Route[] = [
+    route({
+      method: 'get',
+      path: '/healthz',
+      tag: 'service',
+      summary: 'whether the service and its database answer',
+      access: 'anybody',
+      answer: z.strictObject({ status: z.literal('ok') }),
+      async handle({ tenant }) {
+        await sql`select 1`.execute(tenant.db);
+        return { status: 'ok' as const };
+      },
+    }),
+    ...trustRoutes,
+    ...releaseRoutes(jobs),
+    ...licenseRoutes,
+    ...siteRoutes,
+  ];
+  const document = route({
+    method: 'get',
+    path: '/v1/openapi.json',
+    tag: 'service',
+    summary: 'this description, OpenAPI 3.1',
+    access: 'anybody',
+    answer: z.record(z.string(), z.unknown()),
+    handle: async () => openApi,
+  });
+  const all = [...routes, document];
+  const openApi = openApiOf(all, INFO);
+  return all;
 }
 
 /** Builds the app. */
 export function vendorApi(context: Context, jobs: Jobs): Express {
-  const app = express();
-  app.disable('x-powered-by');
-  app.disable('etag');
-  app.use((_request, response, next) => {
-    response.setHeader('x-request-id', randomUUID());
-    next();
+  return appOf(vendorRoutes(jobs), {
+    context,
+    limiter: new RateLimiter({
+      perSecond: CALLS_PER_SECOND,
+      burst: BURST,
+      now: () => context.now().getTime(),
+    }),
+    idempotency: context,
+    authenticate: request => authenticate(context, request),
   });
-  app.get('/healthz', async (_request, response) => {
-    await sql`select 1`.execute(context.db);
-    response.json({ status: 'ok' });
-  });
-
-  app.use('/v1', async (request, response, next) => {
-    response.locals['actor'] = await authenticate(context, request);
-    next();
-  });
-  const json = express.json({ limit: JSON_BYTES });
-  const actorOf = (response: { locals: Record<string, unknown> }) => response.locals['actor'] as Actor;
-
-  app.get('/v1/trust/online-keys', async (_request, response) => void response.json(await onlineKeys(context)));
-  app.post('/v1/trust', json, async (request, response) => {
-    await setUpTrust(context, trustSchema.parse(request.body), actorOf(response));
-    response.status(201).json({ status: 'set up' });
-  });
-  app.post('/v1/trust/next-online-keys', json, async (request, response) => {
-    const { keys } = nextKeysSchema.parse(request.body);
-    response.status(201).json(await nextOnlineKeys(context, keys));
-  });
-  app.post('/v1/trust/publications', json, async (request, response) => {
-    await publishCeremony(context, publicationSchema.parse(request.body).metadata, actorOf(response));
-    response.status(201).json({ status: 'published' });
-  });
-  app.get('/v1/roles/:role', async (request, response) => {
-    const bytes = await publishedMetadata(context.db, param(request, 'role'));
-    if (!bytes) throw serverError('not-found', `There is no role ${param(request, 'role')}.`);
-    response.type('application/json').send(bytes);
-  });
-  app.get('/v1/metadata/:name', async (request, response) => {
-    await sendMetadata(context, param(request, 'name'), response);
-  });
-
-  app.get('/v1/objects/:digest', async (request, response) => {
-    await sendObject(context.blobs, digest.parse(param(request, 'digest')), request, response);
-  });
-  app.put('/v1/objects/:digest', express.raw({ type: () => true, limit: OBJECT_BYTES }), async (request, response) => {
-    const name = digest.parse(param(request, 'digest'));
-    await leaseObjects(context, UPLOADS, [name]);
-    await context.blobs.put(name, z.instanceof(Buffer).parse(request.body));
-    response.status(204).end();
-  });
-
-  app.post('/v1/objects/missing', json, async (request, response) => {
-    const { holder, digests } = missingSchema.parse(request.body);
-    response.json({ missing: await leaseObjects(context, holder, digests) });
-  });
-  app.get('/v1/products/:product/content-keys', async (request, response) => {
-    const most = z.coerce.number().int().min(1).max(1000).default(1000).parse(request.query['limit']);
-    response.json({ releases: await contentKeys(context, name.parse(param(request, 'product')), most) });
-  });
-  app.post('/v1/garbage', json, async (request, response) => {
-    const { dryRun, graceSeconds } = garbageSchema.parse(request.body);
-    response.json(await collectGarbage(context, { dryRun, graceMs: graceSeconds * 1000 }));
-  });
-  app.get('/v1/manifests/:digest/segments', async (request, response) => {
-    response.json({ segments: await segmentsOf(context, digest.parse(param(request, 'digest'))) });
-  });
-  app.get('/v1/releases', async (request, response) => {
-    const { product, channel, version } = releaseQuerySchema.parse(request.query);
-    response.json({ releases: await listReleases(context, { product, channel, version }) });
-  });
-  app.get('/v1/releases/:id', async (request, response) => {
-    response.json(await releaseById(context, param(request, 'id')));
-  });
-  app.post('/v1/releases', json, async (request, response) => {
-    const { metadata, targets, ...rest } = releaseSchema.parse(request.body);
-    const submission = { ...rest, publication: { metadata, targets } };
-    response.status(202).json(await submitRelease(context, submission, jobs.publish, actorOf(response)));
-  });
-
-  app.get('/v1/licenses', async (_request, response) => void response.json({ licenses: await listLicenses(context) }));
-  app.get('/v1/licenses/:id', async (request, response) => {
-    response.json(await licenseById(context, param(request, 'id')));
-  });
-  app.post('/v1/licenses', json, async (request, response) => {
-    const { expiresAt, ...order } = licenseSchema.parse(request.body);
-    const issued = await issueLicense(context, expiresAt ? { ...order, expiresAt } : order, actorOf(response));
-    response.status(201).json(issued);
-  });
-  app.post('/v1/licenses/:id/revoke', async (request, response) => {
-    await revokeLicense(context, param(request, 'id'), actorOf(response));
-    response.status(204).end();
-  });
-  app.post('/v1/licenses/:id/rekey', async (request, response) => {
-    response.json(await rekeyLicense(context, param(request, 'id'), actorOf(response)));
-  });
-  app.get('/v1/manifests/:digest/wraps', async (request, response) => {
-    response.json(await countWraps(context, digest.parse(param(request, 'digest'))));
-  });
-  app.post('/v1/manifests/:digest/wraps', async (request, response) => {
-    await jobs.wrapForAll(digest.parse(param(request, 'digest')));
-    response.status(202).json({ status: 'started' });
-  });
-  app.get('/v1/licenses/:id/wraps/:manifest', async (request, response) => {
-    response.json(await wrapFor(context, param(request, 'id'), digest.parse(param(request, 'manifest'))));
-  });
-
-  app.get('/v1/licenses/:id/document', async (request, response) => {
-    response.json({ license: await licenseDocument(context, param(request, 'id')) });
-  });
-  app.get('/v1/licenses/:id/director', async (request, response) => {
-    response.json({ document: await directorFor(context, param(request, 'id'), undefined) });
-  });
-
-  app.get('/v1/sites', async (_request, response) => void response.json({ sites: await listSites(context) }));
-  app.delete('/v1/sites/:id', async (request, response) => {
-    await removeSite(context, param(request, 'id'), actorOf(response));
-    response.status(204).end();
-  });
-  app.use(notFound);
-  app.use(problems(context.log));
-  return app;
-}
-
-function param(request: Request, key: string): string {
-  return z.string().parse(request.params[key]);
 }

@@ -18,6 +18,7 @@ import type { Context } from '../context.ts';
 import type { Database } from '../db/database.ts';
 import type { LicenseStatus, LicenseTable } from '../db/schema.ts';
 import { serverError } from '../errors.ts';
+import { isBefore, type Page, type PageRequest, page, readCursor } from '../http/paging.ts';
 import { onlineKey } from '../secrets.ts';
 import { publishedMetadata } from '../trust/repository.ts';
 
@@ -154,14 +155,16 @@ export async function licenseDocument(context: Context, id: string, db: Database
 }
 
 /** Newest first. */
-export async function listLicenses(context: Context): Promise<readonly LicenseView[]> {
-  const rows = await context.db
+export async function listLicenses(context: Context, { limit, cursor }: PageRequest): Promise<Page<LicenseView>> {
+  const after = readCursor(cursor);
+  let query = context.db
     .selectFrom('licenses')
     .selectAll()
     .orderBy('created_at', 'desc')
-    .limit(LIST_LIMIT)
-    .execute();
-  return rows.map(view);
+    .orderBy('id', 'desc')
+    .limit(limit + 1);
+  if (after) query = query.where(isBefore('created_at', after));
+  return page(await query.execute(), limit, view, row => ({ at: row.created_at.toISOString(), id: row.id }));
 }
 
 /** @throws `not-found` */
@@ -200,8 +203,6 @@ export async function pskOfLicense(context: Context, id: string): Promise<Buffer
   const license = await activeLicense(context, id);
   return license && context.vault.open(pskPurpose(id), license.sealed_psk);
 }
-
-const LIST_LIMIT = 200;
 
 function view(row: Selectable<LicenseTable>): LicenseView {
   return {

@@ -4,7 +4,7 @@ import { sql } from 'kysely';
 import { type Wrap, wrapContentKey, wrapSchema } from '../../signing/index.ts';
 import type { Context } from '../context.ts';
 import { serverError } from '../errors.ts';
-import { contentKeyOf } from '../releases/releases.ts';
+import { contentKeyOf } from '../releases/content-keys.ts';
 import { activeLicense } from './licenses.ts';
 
 /**

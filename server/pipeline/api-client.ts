@@ -2,16 +2,21 @@
 import { BUNDLE_ERRORS, type Problem } from '../../bundles/index.ts';
 import { type ErrorTable, RolloverError, reasonOf, SIGNING_ERRORS } from '../../signing/index.ts';
 import { SERVER_ERRORS, serverError } from '../errors.ts';
+import type { Page } from '../http/paging.ts';
 
 /** For a question and its answer. */
 const CALL_TIMEOUT_MS = 30_000;
 /** For objects, and for work that grows with what is stored: a segment of 1 MiB at 64 kB/s takes 17 s. */
 const LONG_TIMEOUT_MS = 240_000;
+/** The most that a page has. */
+const PAGE_ITEMS = 200;
 const KNOWN: ErrorTable = { ...SIGNING_ERRORS, ...BUNDLE_ERRORS, ...SERVER_ERRORS };
 
 export interface ApiClient {
   readonly url: string;
   get<T>(path: string): Promise<T>;
+  /** All items of a list, page by page. */
+  all<T>(path: string): Promise<readonly T[]>;
   post<T>(path: string, body: unknown): Promise<T>;
   /** As `post`, for work that may take minutes. */
   work<T>(path: string, body: unknown): Promise<T>;
@@ -54,9 +59,21 @@ export function apiClient(url: string, token: string): ApiClient {
   };
   const json = async <T>(request: Call) => call(request, async response => content<T>(await succeeded(response)));
   const post = { method: 'POST', type: 'application/json' };
+  const get = <T>(path: string) => json<T>({ method: 'GET', path });
   return {
     url,
-    get: path => json({ method: 'GET', path }),
+    get,
+    async all<T>(path: string) {
+      const items: T[] = [];
+      const pages = new URL(path, url);
+      pages.searchParams.set('limit', `${PAGE_ITEMS}`);
+      for (;;) {
+        const page = await get<Page<T>>(`${pages.pathname}${pages.search}`);
+        items.push(...page.items);
+        if (page.next === null) return items;
+        pages.searchParams.set('cursor', page.next);
+      }
+    },
     post: (path, body) => json({ ...post, path, body: JSON.stringify(body) }),
     work: (path, body) => json({ ...post, path, body: JSON.stringify(body), timeoutMs: LONG_TIMEOUT_MS }),
     bytes: path =>

@@ -13,12 +13,15 @@ import type { ApiClient } from './api-client.ts';
 export function apiObjects(api: ApiClient): ObjectSource {
   return {
     name: `service ${api.url}`,
-    async object(digest) {
-      const bytes = await api.bytes(`/v1/objects/${digest}`);
-      if (bytes) return bytes;
-      throw serverError('not-found', `The service has no object ${digest}.`);
-    },
+    object: digest => apiObject(api, digest),
   };
+}
+
+/** @throws `not-found` */
+export async function apiObject(api: ApiClient, digest: string): Promise<Buffer> {
+  const bytes = await api.bytes(`/v1/objects/${digest}`);
+  if (bytes) return bytes;
+  throw serverError('not-found', `The service has no object ${digest}.`);
 }
 
 /** Everything that a site of this license could ask for. */

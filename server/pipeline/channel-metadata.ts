@@ -11,14 +11,16 @@ import {
   editTargets,
   type RolePolicy,
   type Signer,
-  sha256Hex,
   signMetadata,
   type TargetEntry,
+  targetEntryOf,
   targetsDocument,
 } from '../../signing/index.ts';
 import { DEFAULT_LIFE_MS } from '../ceremony/expiry.ts';
+import { publishedRole } from '../ceremony/published-roles.ts';
 import { serverError } from '../errors.ts';
 import type { ApiClient } from './api-client.ts';
+import { compareVersions } from './version-order.ts';
 
 const MOST_READS = 5;
 
@@ -50,11 +52,11 @@ export async function readChannel(api: ApiClient, product: string, channel: stri
 
 /** Undefined when the head that the role names is not there. */
 async function readChannelOnce(api: ApiClient, product: string, channel: string): Promise<ChannelState | undefined> {
-  const targets = await newestMetadata(api, 'targets');
+  const targets = await publishedRole(api, 'targets');
   if (!targets) throw serverError('trust-missing', `The service at ${api.url} has no root of trust yet.`);
-  const root = (await newestMetadata(api, 'root')) as Buffer;
+  const root = (await publishedRole(api, 'root')) as Buffer;
   const policy = editRoot(root).roles.targets;
-  const role = await newestMetadata(api, targetPaths.role(product, channel));
+  const role = await publishedRole(api, targetPaths.role(product, channel));
   if (!role) {
     const empty = { format: 1 as const, product, channel, releases: [] };
     return { channel: empty, roleVersion: 0, roleTargets: new Map(), root, targets, policy };
@@ -65,6 +67,23 @@ async function readChannelOnce(api: ApiClient, product: string, channel: string)
   if (!bytes) return undefined;
   const document = parseDocument(channelDocumentSchema, bytes, 'channel document');
   return { channel: document, roleVersion: version, roleTargets, root, targets, policy };
+}
+
+/** A site takes what was published last: an older version would be a way back. @throws `version-older` */
+export function requireNewest({ channel }: ChannelState, version: string): void {
+  const newest = channel.releases
+    .map(release => release.version)
+    .toSorted(compareVersions)
+    .at(-1);
+  const isPublished = channel.releases.some(release => release.version === version);
+  if (newest === undefined || isPublished || compareVersions(version, newest) > 0) return;
+  const what = `${channel.product}/${channel.channel} has ${newest} already`;
+  throw serverError('version-older', `${what}, which is not older than ${version}.`);
+}
+
+/** The number of the next release in the channel. */
+export function nextCounter({ channel }: ChannelState): number {
+  return Math.max(0, ...channel.releases.map(release => release.counter)) + 1;
 }
 
 export interface ChannelPublication {
@@ -91,7 +110,7 @@ export async function withRelease(
     ...attestations,
   ]);
   const entries = new Map(state.roleTargets);
-  for (const [path, bytes] of targets) entries.set(path, { length: bytes.length, sha256: sha256Hex(bytes) });
+  for (const [path, bytes] of targets) entries.set(path, targetEntryOf(bytes));
   const role = targetPaths.role(product, channel);
   const roleFile = await signMetadata(targetsDocument({ version: state.roleVersion + 1, expiresMs }, entries), signers);
   const metadata = new Map([[role, roleFile]]);
@@ -111,8 +130,4 @@ async function withDelegation(state: ChannelState, role: string, signers: readon
     ...state.policy,
   };
   return signMetadata(targetsDocument({ version: version + 1, expiresMs }, targets, [...delegations, added]), signers);
-}
-
-async function newestMetadata(api: ApiClient, role: string): Promise<Buffer | undefined> {
-  return api.bytes(`/v1/roles/${role}`);
 }

@@ -1,8 +1,9 @@
 // Published releases as the vendor reads them back: with the content key that the service keeps.
-import { decodeManifest, type Manifest, openSealedIndex, openSealedManifest } from '../../bundles/index.ts';
+import { type Manifest, openManifest, openSealedIndex } from '../../bundles/index.ts';
 import { fromBase64url } from '../../signing/index.ts';
 import { serverError } from '../errors.ts';
 import type { ApiClient } from './api-client.ts';
+import { apiObject } from './api-source.ts';
 
 /** A release as `/v1/products/<product>/content-keys` tells it. */
 export interface PublishedRelease {
@@ -43,13 +44,8 @@ async function openPublished(
   { manifest, index, contentKey }: PublishedRelease,
 ): Promise<OpenedRelease> {
   const key = fromBase64url(contentKey);
-  const object = async (digest: string) => {
-    const bytes = await api.bytes(`/v1/objects/${digest}`);
-    if (bytes) return bytes;
-    throw serverError('not-found', `The service has no object ${digest}.`);
-  };
   return {
-    manifest: decodeManifest(openSealedManifest(manifest, key, await object(manifest))),
-    digests: openSealedIndex(index, key, await object(index)),
+    manifest: openManifest(manifest, key, await apiObject(api, manifest)),
+    digests: openSealedIndex(index, key, await apiObject(api, index)),
   };
 }

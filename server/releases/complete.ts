@@ -1,5 +1,5 @@
 // The last look before a release goes live: can a site really fetch all of it?
-import { type BlobStore, decodeManifest, openSealedManifest } from '../../bundles/index.ts';
+import { type BlobStore, openManifest } from '../../bundles/index.ts';
 import { hasCode } from '../../signing/index.ts';
 import { serverError } from '../errors.ts';
 
@@ -15,7 +15,7 @@ export async function requireComplete(
   contentKey: Uint8Array,
 ): Promise<void> {
   const sealed = await requireObject(blobs, release.manifest_digest);
-  const { segments } = decodeManifest(openSealedManifest(release.manifest_digest, contentKey, sealed));
+  const { segments } = openManifest(release.manifest_digest, contentKey, sealed);
   await requireObject(blobs, release.index_digest);
   for (const { name } of segments) await requireObject(blobs, name);
   await blobs.flush();

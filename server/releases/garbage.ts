@@ -5,13 +5,14 @@
 // on an object takes a lease first and looks afterwards, and the sweep looks for leases and removes under a lock that taking
 // a lease waits for.
 import { type Selectable, sql } from 'kysely';
-import { decodeManifest, openSealedManifest, type StoredObject } from '../../bundles/index.ts';
+import { openManifest, type StoredObject } from '../../bundles/index.ts';
 import { hasCode, parseMetadata } from '../../signing/index.ts';
 import type { Context } from '../context.ts';
 import type { Database } from '../db/database.ts';
 import type { ReleaseTable } from '../db/schema.ts';
+import { NOT_LISTED } from '../trust/repository.ts';
+import { openContentKey } from './content-keys.ts';
 import { GARBAGE_LOCK } from './leases.ts';
-import { openContentKey } from './releases.ts';
 
 /** An object younger than this is left alone: a publication or a fetch may be about to need it. */
 export const GARBAGE_GRACE_MS = 24 * 3600_000;
@@ -105,7 +106,7 @@ class Marks {
     const { blobs } = this.#context;
     try {
       const contentKey = openContentKey(this.#context, manifest, sealed);
-      const { segments } = decodeManifest(openSealedManifest(manifest, contentKey, await blobs.get(manifest)));
+      const { segments } = openManifest(manifest, contentKey, await blobs.get(manifest));
       for (const { name } of segments) this.#digests.add(name);
       this.#releases.add(manifest);
     } catch (error) {
@@ -115,7 +116,7 @@ class Marks {
 
   async #role(db: Database, role: string, version: number): Promise<void> {
     const name = `${version}.${role}`;
-    if (['root', 'snapshot', 'timestamp'].includes(role) || this.#metadata.has(name)) return;
+    if (NOT_LISTED.includes(role) || this.#metadata.has(name)) return;
     const file = db.selectFrom('metadata').select('body').where('role', '=', role).where('version', '=', version);
     const { body } = await file.executeTakeFirstOrThrow();
     for (const { sha256 } of parseMetadata('targets', body).content.targets.values()) {

@@ -1,9 +1,12 @@
 // Sites: the clusters that use a license. They register once and report now and then.
+import type { Selectable } from 'kysely';
 import { type ActivationRequest, activationRequestSchema, type SiteReport } from '../../bundles/index.ts';
 import { counted } from '../../signing/index.ts';
 import { type Actor, audit } from '../audit/audit.ts';
 import type { Context } from '../context.ts';
+import type { SiteTable } from '../db/schema.ts';
 import { serverError } from '../errors.ts';
+import { isBefore, type Page, type PageRequest, page, readCursor } from '../http/paging.ts';
 import { licenseDocument } from '../licenses/licenses.ts';
 
 export interface SiteView {
@@ -95,21 +98,25 @@ export async function removeSite(context: Context, id: string, actor: Actor): Pr
 }
 
 /** Most recently seen first. */
-export async function listSites(context: Context): Promise<readonly SiteView[]> {
-  const rows = await context.db
+export async function listSites(context: Context, { limit, cursor }: PageRequest): Promise<Page<SiteView>> {
+  const after = readCursor(cursor);
+  let query = context.db
     .selectFrom('sites')
     .selectAll()
     .orderBy('last_seen_at', 'desc')
-    .limit(LIST_LIMIT)
-    .execute();
-  return rows.map(row => ({
+    .orderBy('id', 'desc')
+    .limit(limit + 1);
+  if (after) query = query.where(isBefore('last_seen_at', after));
+  return page(await query.execute(), limit, view, row => ({ at: row.last_seen_at.toISOString(), id: row.id }));
+}
+
+function view(row: Selectable<SiteTable>): SiteView {
+  return {
     id: row.id,
     license: row.license_id,
     name: row.name,
     activatedAt: row.activated_at.toISOString(),
     lastSeenAt: row.last_seen_at.toISOString(),
     report: row.report,
-  }));
+  };
 }
-
-const LIST_LIMIT = 200;

@@ -1,13 +1,11 @@
 // The online keys that sign documents: licenses, and what the service says to sites. Each is published as a key set that targets
 // names, so that a stolen one is replaced by publishing: the next key is prepared beside it and taken up, and the old one destroyed,
 // in the transaction that publishes the targets that name it.
-import { createPublicKey } from 'node:crypto';
 import { targetPaths } from '../../bundles/index.ts';
-import { editTargets, sha256Hex } from '../../signing/index.ts';
+import { editTargets, keySetOf, sha256Hex } from '../../signing/index.ts';
 import type { Context } from '../context.ts';
 import type { Database } from '../db/database.ts';
 import { serverError } from '../errors.ts';
-import { issuerKeys } from '../licenses/issuers.ts';
 import { onlineKey, onlineKeyIfAny, replaceOnlineKey, type Vault } from '../secrets.ts';
 
 /** By name, the target that its key set is published as. */
@@ -19,12 +17,12 @@ const NAMES = Object.keys(PATHS) as DocumentKey[];
 
 /** The key set of the key in use. */
 export async function documentKeySet(db: Database, vault: Vault, name: DocumentKey): Promise<Buffer> {
-  return issuerKeys(createPublicKey(await onlineKey(db, vault, name)));
+  return keySetOf(await onlineKey(db, vault, name));
 }
 
 /** Makes the next key, in place of one that was prepared before, and returns its set. */
 export async function prepareDocumentKey({ db, vault }: Context, name: DocumentKey): Promise<Buffer> {
-  return issuerKeys(createPublicKey(await replaceOnlineKey(db, vault, next(name))));
+  return keySetOf(await replaceOnlineKey(db, vault, next(name)));
 }
 
 /** The key sets that a targets file names, of keys in use and of prepared ones, by path: to be stored with it. */
@@ -49,7 +47,7 @@ export async function takeUpDocumentKeys(db: Database, vault: Vault, targets: Ui
     const digest = digestIn(targets, name);
     if (sha256Hex(await documentKeySet(db, vault, name)) === digest) continue;
     const prepared = await onlineKeyIfAny(db, vault, next(name));
-    if (!prepared || sha256Hex(await issuerKeys(createPublicKey(prepared))) !== digest) {
+    if (!prepared || sha256Hex(await keySetOf(prepared)) !== digest) {
       throw serverError('online-keys-unknown', `Targets name a ${name} key that this service does not have.`);
     }
     await replaceOnlineKey(db, vault, name, prepared);
@@ -59,7 +57,7 @@ export async function takeUpDocumentKeys(db: Database, vault: Vault, targets: Ui
 
 async function preparedSet(db: Database, vault: Vault, name: DocumentKey): Promise<Buffer | undefined> {
   const prepared = await onlineKeyIfAny(db, vault, next(name));
-  return prepared && issuerKeys(createPublicKey(prepared));
+  return prepared && keySetOf(prepared);
 }
 
 function digestIn(targets: Uint8Array, name: DocumentKey): string | undefined {

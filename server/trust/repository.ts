@@ -30,6 +30,9 @@ import { type OnlineSigners, takeUpOnlineKeys } from './online-keys.ts';
 const TIMESTAMP_LIFE_MS = 7 * 24 * 3600_000;
 const SNAPSHOT_LIFE_MS = 30 * 24 * 3600_000;
 
+/** Roles that a snapshot does not list: all others are targets roles. */
+export const NOT_LISTED: readonly string[] = ['root', 'timestamp', 'snapshot', 'offline-snapshot'] satisfies RootRole[];
+
 /** One advisory lock over all services that share the database: publications are made one after the other. */
 const PUBLISH_LOCK = 0x524f_4c4c;
 
@@ -186,12 +189,11 @@ export function parseMetadataName(name: string): { role: string; version?: numbe
 
 /** Current targets and channel roles, as the snapshot lists them. */
 async function currentRoles(db: Database): Promise<Map<string, MetadataFile>> {
-  const notListed: RootRole[] = ['root', 'timestamp', 'snapshot', 'offline-snapshot'];
   const rows = await db
     .selectFrom('metadata')
     .distinctOn('role')
     .select(['role', 'version', 'body'])
-    .where('role', 'not in', notListed)
+    .where('role', 'not in', NOT_LISTED)
     .orderBy('role')
     .orderBy('version', 'desc')
     .execute();

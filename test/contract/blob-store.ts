@@ -5,6 +5,7 @@ import { buffer } from 'node:stream/consumers';
 import { test } from 'node:test';
 import type { BlobStore } from '../../bundles/index.ts';
 import { sha256Hex } from '../../signing/index.ts';
+import { flipped } from '../support/damage.ts';
 import { rejectsWith } from '../support/errors.ts';
 
 export interface StoreUnderTest {
@@ -81,9 +82,7 @@ export function blobStoreContract(
   check('a damaged object is noticed, and replaced by putting it again', async ({ store, damage }) => {
     const { bytes, digest } = object(3000);
     await store.put(digest, bytes);
-    const bad = Buffer.from(bytes);
-    bad[1500] = (bad[1500] as number) ^ 1;
-    await damage(digest, bad);
+    await damage(digest, flipped(bytes));
     await rejectsWith('object-corrupt', () => store.get(digest));
     await store.put(digest, bytes);
     assert.ok((await store.get(digest)).equals(bytes));

@@ -5,6 +5,8 @@ import { cp, readdir, readFile, rm, symlink, truncate, writeFile } from 'node:fs
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { EXIT_CODES } from '../../signing/index.ts';
+import { flipped } from '../support/damage.ts';
+import { objectPaths } from '../support/object-paths.ts';
 import { copyOf, type OfflineSite, offlineSite, startSite } from '../support/offline-site.ts';
 
 let fixture: OfflineSite;
@@ -28,8 +30,7 @@ async function fresh(): Promise<{ stick: string; site: string }> {
 async function flip(path: string, at: number): Promise<void> {
   const bytes = await readFile(path);
   const index = Math.min(bytes.length - 1, Math.floor(bytes.length * at));
-  bytes[index] = (bytes[index] as number) ^ 1;
-  await writeFile(path, bytes);
+  await writeFile(path, flipped(bytes, index));
 }
 
 const TARGETS = /\.targets\.json$/;
@@ -171,14 +172,6 @@ function object(stick: string, magic: string): Promise<string> {
 }
 
 async function objectIn(directory: string, magic: string): Promise<string> {
-  const names = (await readdir(directory, { recursive: true })).filter(name => /[0-9a-f]{64}$/.test(name));
-  return containing(directory, names, magic);
-}
-
-async function containing(directory: string, names: readonly string[], content: string): Promise<string> {
-  for (const name of names) {
-    const path = join(directory, name);
-    if ((await readFile(path)).includes(content)) return path;
-  }
-  throw new Error(`nothing in ${directory} contains ${content}`);
+  for (const path of await objectPaths(directory)) if ((await readFile(path)).includes(magic)) return path;
+  throw new Error(`no object in ${directory} contains ${magic}`);
 }

@@ -1,5 +1,5 @@
 // A second reader of manifests, written from FORMAT.md alone and as plainly as possible: what the product reads has to be
-// what this reads. Numbers are bigints, bytes are latin1 text, so that two results compare with one assertion.
+// what this reads. Bytes are latin1 text, so that two results compare with one assertion.
 
 export interface OracleManifest {
   readonly product: string;
@@ -25,10 +25,10 @@ export interface OracleEntry {
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
-  readonly mtime: bigint;
+  readonly mtime: number;
   readonly path: string;
-  readonly xattrs: readonly (readonly [name: string, value: string])[];
-  readonly size?: bigint;
+  readonly xattrs: readonly { readonly name: string; readonly value: string }[];
+  readonly size?: number;
   /** Segment, offset and length of each chunk. */
   readonly chunks?: readonly (readonly [number, number, number])[];
   readonly target?: string;
@@ -118,9 +118,9 @@ function entryOf(cursor: Cursor, left: (readonly [number, number, number])[]): O
     const name = utf8(cursor.bytes(cursor.uint(1)));
     const size = cursor.uint(4);
     must(name !== '' && !name.includes('\0') && size <= 65_536);
-    return [name, cursor.text(size)] as const;
+    return { name, value: cursor.text(size) };
   });
-  must(new Set(xattrs.map(([name]) => name)).size === xattrCount);
+  must(new Set(xattrs.map(({ name }) => name)).size === xattrCount);
   const common = { type: type as (typeof TYPES)[number], sparse, mode, uid, gid, mtime, path, xattrs };
   if (type === 'directory') return common;
   if (type !== 'file') return { ...common, target: cursor.text(cursor.uint(2)) };
@@ -128,7 +128,7 @@ function entryOf(cursor: Cursor, left: (readonly [number, number, number])[]): O
   const count = cursor.uint(4);
   must(count <= left.length);
   const chunks = left.splice(0, count);
-  must(chunks.reduce((sum, [, , length]) => sum + BigInt(length), 0n) === size);
+  must(chunks.reduce((sum, [, , length]) => sum + length, 0) === size);
   return { ...common, size, chunks };
 }
 
@@ -198,11 +198,12 @@ class Cursor {
     return this.bytes(length).readUIntBE(0, length);
   }
 
-  long(signed: boolean): bigint {
+  /** A number that is exact. */
+  long(signed: boolean): number {
     const bytes = this.bytes(8);
     const value = signed ? bytes.readBigInt64BE() : bytes.readBigUInt64BE();
     must(value <= MOST_EXACT && value >= -MOST_EXACT);
-    return value;
+    return Number(value);
   }
 }
 

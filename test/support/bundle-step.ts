@@ -1,7 +1,8 @@
 // One step in the life of a release, as a process that can be killed: publishing, fetching or opening it. It calls the library
 // directly, so that it is at work a moment after it was started. Says `begun`, then `progress` often, then its result.
 import { readFileSync } from 'node:fs';
-import type { Manifest } from '../../bundles/index.ts';
+import { join } from 'node:path';
+import type { Manifest, WantedObject } from '../../bundles/index.ts';
 
 interface OpenManifest {
   /** The sealed manifest's path, name and key (hexadecimal). */
@@ -19,6 +20,12 @@ export type Step =
       readonly keysDirectory: string;
     }
   | { readonly kind: 'fetch'; readonly url: string; readonly manifest: OpenManifest; readonly objects: string }
+  | {
+      readonly kind: 'objects';
+      readonly url: string;
+      readonly wanted: readonly WantedObject[];
+      readonly directory: string;
+    }
   | { readonly kind: 'open'; readonly manifest: OpenManifest; readonly objects: string; readonly directory: string };
 
 export type StepMessage =
@@ -62,6 +69,14 @@ async function carryOut(step: Step): Promise<unknown> {
       say('begun');
       return syncSegments(manifest, [peerSource(step.url)], filesystemStore(step.objects), { onProgress });
     }
+    case 'objects': {
+      const { FragmentStore, filesystemStore, syncObjects } = await import('../../bundles/index.ts');
+      const { mirrorSource } = await import('../../agent/update/mirror.ts');
+      const store = filesystemStore(join(step.directory, 'objects'));
+      const fragments = new FragmentStore(join(step.directory, 'fragments'));
+      say('begun');
+      return syncObjects(step.wanted, [mirrorSource(step.url)], store, { fragments, onProgress });
+    }
     case 'open': {
       const { filesystemStore, unpackRelease } = await import('../../bundles/index.ts');
       const manifest = await opened(step.manifest);
@@ -75,6 +90,6 @@ async function carryOut(step: Step): Promise<unknown> {
 }
 
 async function opened({ path, name, key }: OpenManifest): Promise<Manifest> {
-  const { decodeManifest, openSealedManifest } = await import('../../bundles/index.ts');
-  return decodeManifest(openSealedManifest(name, Buffer.from(key, 'hex'), readFileSync(path)));
+  const { openManifest } = await import('../../bundles/index.ts');
+  return openManifest(name, Buffer.from(key, 'hex'), readFileSync(path));
 }

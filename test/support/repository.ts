@@ -17,6 +17,7 @@ import {
   type TrustedFiles,
   type TrustedState,
   type TrustStore,
+  targetEntryOf,
   targetsDocument,
   timestampDocument,
 } from '../../signing/index.ts';
@@ -149,7 +150,7 @@ export class TestRepository {
     for (const [path, text] of Object.entries(content)) {
       const bytes = Buffer.from(text);
       this.served.targets.set(sha256Hex(bytes), bytes);
-      entries.set(path, { length: bytes.length, sha256: sha256Hex(bytes) });
+      entries.set(path, targetEntryOf(bytes));
     }
     return entries;
   }

@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import type { LicenseFile } from '../../bundles/index.ts';
+import { setUpRoot } from '../../server/ceremony/first-root.ts';
 import { startServer } from '../../server/main.ts';
 import { type ApiClient, apiClient } from '../../server/pipeline/api-client.ts';
 import { type Published, publishReleaseFile } from '../../server/pipeline/publish.ts';
-import { setUpRoot } from '../../server/pipeline/root-ceremony.ts';
 import { freePorts } from './processes.ts';
 import { type ReleaseTree, writeReleaseTree } from './release-tree.ts';
 
@@ -24,7 +24,11 @@ export interface TestService {
     change?: Partial<ReleaseTree> & { directory?: string },
     through?: ApiClient,
   ): Promise<Published>;
+  /** Publishes what the `release.yaml` at `path` describes, with the keys of the service's vendor. */
+  publishFile(path: string, change?: { readonly through?: ApiClient; readonly nowMs?: number }): Promise<Published>;
   issue(change?: object): Promise<{ readonly id: string; readonly file: LicenseFile }>;
+  /** Where its database listens. */
+  connection(): Promise<{ readonly host: string; readonly user: string; readonly database: string }>;
   /** Runs a statement on the service's database. */
   query(statement: string): Promise<unknown[]>;
   close(): Promise<void>;
@@ -32,16 +36,31 @@ export interface TestService {
 
 const SMALL_TREE = { notes: 'notes', kernelBytes: 300_000, initrdBytes: 2_000_000, runtime: false };
 
-export async function startTestService(): Promise<TestService> {
+/** `mtls` opens the port for certificates, too. */
+export async function startTestService({ mtls = false } = {}): Promise<TestService> {
   const directory = await mkdtemp(join(tmpdir(), 'rollover-service-'));
   await chmod(directory, 0o711);
-  const [port, feedPort] = (await freePorts([0, 0])) as [number, number];
-  const server = await startServer({ directory: join(directory, 'data'), host: '127.0.0.1', port, feedPort });
+  const [port, feedPort, mtlsPort] = (await freePorts([0, 0, 0])) as [number, number, number];
+  const server = await startServer({
+    directory: join(directory, 'data'),
+    host: '127.0.0.1',
+    port,
+    feedPort,
+    ...(mtls ? { mtls: { port: mtlsPort } } : {}),
+  });
   const token = (await readFile(server.adminTokenPath, 'utf8')).trim();
   const api = apiClient(server.url, token);
   const keysDirectory = join(directory, 'keys');
   const one = { root: 1, targets: 1, 'offline-snapshot': 1 };
   const { fingerprint } = await setUpRoot(api, { keysDirectory, keys: one, thresholds: one, nowMs: Date.now() });
+  const publishFile: TestService['publishFile'] = (path, { through = api, nowMs = Date.now() } = {}) => {
+    const quiet = { onStep: () => undefined, onProgress: () => undefined };
+    return publishReleaseFile(through, { path, keysDirectory, nowMs, pipelineVersion: 'test', ...quiet });
+  };
+  const connection = async () => {
+    const postmaster = await readFile(join(directory, 'data', 'postgres', 'cluster', 'postmaster.pid'), 'utf8');
+    return { host: postmaster.split('\n')[4] ?? '', user: 'rollover', database: 'rollover' };
+  };
   return {
     directory,
     url: server.url,
@@ -52,9 +71,9 @@ export async function startTestService(): Promise<TestService> {
     async publish(version, { directory: name = 'release', ...change } = {}, through = api) {
       const tree = { ...SMALL_TREE, version, ...change };
       const path = await writeReleaseTree(join(directory, `${name}-${version}-${tree.channel ?? 'stable'}`), tree);
-      const quiet = { onStep: () => undefined, onProgress: () => undefined };
-      return publishReleaseFile(through, { path, keysDirectory, nowMs: Date.now(), pipelineVersion: 'test', ...quiet });
+      return publishFile(path, { through });
     },
+    publishFile,
     issue: (change = {}) =>
       api.post('/v1/licenses', {
         customer: 'Acme',
@@ -64,9 +83,9 @@ export async function startTestService(): Promise<TestService> {
         sites: 1,
         ...change,
       }),
+    connection,
     async query(statement) {
-      const postmaster = await readFile(join(directory, 'data', 'postgres', 'cluster', 'postmaster.pid'), 'utf8');
-      const client = new Client({ host: postmaster.split('\n')[4] ?? '', user: 'rollover', database: 'rollover' });
+      const client = new Client(await connection());
       await client.connect();
       try {
         return (await client.query(statement)).rows;

@@ -5,6 +5,11 @@ interface Common {
   readonly error?: string;
 }
 
+/** What a manifest holds. An entry leaves out `sparse` when it is not, and `xattrs` when it has none. */
+export interface VectorManifest {
+  readonly components: readonly { readonly entries: readonly object[] }[];
+}
+
 /** Binary fields: names and keys in hexadecimal, objects and plaintexts in base64. */
 export type Vector = Common &
   (
@@ -21,7 +26,7 @@ export type Vector = Common &
         readonly name: string;
         readonly key: string;
         readonly object: string;
-        readonly manifest?: unknown;
+        readonly manifest?: VectorManifest;
       }
     | {
         readonly operation: 'open-index';

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import type { ConsoleState } from '../../agent/api/state.ts';
 import { newsOf } from '../../agent/cli/events.ts';
 import { planText, statusText } from '../../agent/cli/operate-text.ts';
+import { certificateWarnings } from '../../agent/update/certificate.ts';
 
 const EMPTY: ConsoleState = {
   site: { id: 'site-1', name: 'north', license: 'lic-1', channel: 'cloud/stable' },
@@ -14,6 +15,7 @@ const EMPTY: ConsoleState = {
   rollover: undefined,
   cluster: undefined,
   clusterProblem: undefined,
+  warnings: [],
   effects: [],
   journal: [],
   journalLength: 0,
@@ -49,6 +51,16 @@ test('status says what nodes run when it is no release that is known here, and w
   assert.match(text, /^installed {2}none of the releases here; nodes run 4\.0\.0$/m);
   assert.match(text, /^problem {4}The cluster does not answer\.$/m);
   assert.match(text, /^cluster {4}1 node, SIMULATED, as last seen$/m);
+});
+
+test('status warns of a certificate that ends within a month, and of one that has ended', () => {
+  const now = new Date('2027-01-01T00:00:00Z');
+  const warnings = (end: string | undefined) => certificateWarnings(end === undefined ? undefined : new Date(end), now);
+  assert.deepEqual(warnings(undefined), []);
+  assert.deepEqual(warnings('2027-01-31T00:00:01Z'), []);
+  const text = statusText({ ...EMPTY, warnings: warnings('2027-01-30T00:00:00Z') });
+  assert.match(text, /^warning {4}The certificate of this site ends on 2027-01-30\. Ask the vendor/m);
+  assert.match(warnings('2026-12-31T00:00:00Z').join(), /ended on 2026-12-31/);
 });
 
 test('a plan without batches says that there is nothing to reboot', () => {

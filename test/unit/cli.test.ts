@@ -4,6 +4,7 @@ import { readdir, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { parseMirrors } from '../../agent/cli/options.ts';
 import { parsePath, parsePort, parseUrl } from '../../arguments.ts';
 import { asSystemError, ensureDirectory } from '../../signing/index.ts';
 import { rejectsWith } from '../support/errors.ts';
@@ -24,6 +25,17 @@ test('an address is a scheme, a host and perhaps a port', () => {
   ]) {
     assert.throws(() => parseUrl(text), { code: 'commander.invalidArgument' }, text);
   }
+});
+
+test('a mirror is a folder on a web server; it is named once, and there are not too many', () => {
+  assert.deepEqual(parseMirrors('https://mirror.example/', []), ['https://mirror.example']);
+  assert.deepEqual(parseMirrors('http://127.0.0.1:8080/a/b/', ['x']), ['x', 'http://127.0.0.1:8080/a/b']);
+  for (const text of ['', '/folder', 'ftp://x/y', 'https://user:secret@x/y', 'https://x/y?z', 'https://x/y#z']) {
+    assert.throws(() => parseMirrors(text, []), { code: 'commander.invalidArgument' }, text);
+  }
+  const four = [1, 2, 3, 4].map(i => `http://mirror-${i}.example`);
+  assert.throws(() => parseMirrors('http://mirror-2.example/', four.slice(0, 3)), /named twice/);
+  assert.throws(() => parseMirrors('http://mirror-5.example', four), /At most 4/);
 });
 
 test('a port is a number, a path is not empty', () => {

@@ -58,6 +58,38 @@ test('links between the documents lead somewhere', () => {
   }
 });
 
+test('docs/threat-model.md names tests for every attack, and each of them exists', () => {
+  const page = readFileSync(join(ROOT, 'docs', 'threat-model.md'), 'utf8');
+  const table = page.slice(page.indexOf('| attack |'), page.indexOf('## Known limits'));
+  const rows = table.split('\n').filter(line => line.startsWith('| '));
+  assert.ok(rows.length > 40);
+  for (const row of rows.slice(1)) {
+    const [, proof = ''] = /\| ([^|]+) \|$/.exec(row) ?? [];
+    const named = [...proof.matchAll(/`([^`]+\.test\.ts)`|"([^"]+)"/g)];
+    assert.ok(named[0]?.[1], `a file comes first: ${row}`);
+    let titles: readonly string[] = [];
+    for (const [, file, title] of named) {
+      if (file !== undefined) titles = titlesIn(file);
+      else assert.ok(titles.some(isTitle(title as string)), `${title}: ${row}`);
+    }
+  }
+});
+
+/** The titles in the one test file whose path ends so; some stand in tables. */
+function titlesIn(file: string): readonly string[] {
+  const all = readdirSync(join(ROOT, 'test'), { recursive: true, encoding: 'utf8' });
+  const found = all.filter(path => `/${path}`.endsWith(`/${file}`));
+  assert.equal(found.length, 1, `${file} is one test: ${found.join(', ')}`);
+  const text = readFileSync(join(ROOT, 'test', found[0] as string), 'utf8');
+  const titles = /(?:\b(?:test|fuzz|describe)\(|\btitle:)\s*(['`])(.*?)\1/g;
+  return [...text.matchAll(titles)].map(match => match[2] as string);
+}
+
+/** Documents cut long titles: `freeze …` is any that begins so. */
+function isTitle(cited: string): (title: string) => boolean {
+  return cited.endsWith(' …') ? title => title.startsWith(cited.slice(0, -2)) : title => title === cited;
+}
+
 function errorsPage(): string {
   const kinds = Object.entries(EXIT_CODES).map(([kind, code]) => `| ${code} | ${kind} |`);
   const sections = Object.entries(TABLES).map(([room, table]) => {

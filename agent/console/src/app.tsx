@@ -1,5 +1,5 @@
 // The page: who this is, what is offered, what is happening, and whether anybody noticed.
-import { type JSX, Match, Show, Switch } from 'solid-js';
+import { For, type JSX, Match, Show, Switch } from 'solid-js';
 import type { ConsoleState } from '../../api/state.ts';
 import { ClusterMap } from './cluster-map.tsx';
 import { Journal } from './journal.tsx';
@@ -22,6 +22,7 @@ export function App(): JSX.Element {
                   {state().clusterProblem}
                 </p>
               </Show>
+              <For each={state().warnings}>{warning => <p class="banner waits">{warning}</p>}</For>
               <div class="columns">
                 <div>
                   <Show when={state().rollover}>{rollover => <RolloverCard rollover={rollover()} />}</Show>

@@ -114,6 +114,13 @@ function UpdateLine(props: { state: ConsoleState }): JSX.Element {
           </p>
         )}
       </Show>
+      <For each={update().sources?.filter(source => source.problem !== undefined)}>
+        {source => (
+          <p class="quiet" data-testid="source-problem">
+            Given up for now: {source.name}. {source.problem}
+          </p>
+        )}
+      </For>
       <Show when={update().phase === 'offline'}>
         <span class="quiet">This site has no network: updates come on a stick (rollover media import).</span>
       </Show>

@@ -1,6 +1,7 @@
 // Micro-OS: an upgrade is a reboot. The node is told to boot again, and proves by a new boot id and the digest of what it
 // booted that it did.
 import {
+  DRAINS_NOTHING,
   type Driver,
   type Inventory,
   NOT_NOW,
@@ -22,13 +23,9 @@ export function microosDriver(port: NodePort): Driver {
     name: 'microos',
     inspect: () => port.inspect(),
     safety: nodesUp,
-    effects: () => [],
-    drain: async () => undefined,
-    drained: () => YES('nothing to drain'),
+    ...DRAINS_NOTHING,
     apply: (node, _release, { epoch }) => port.reboot(node, epoch),
     verify: imageIsRight,
-    undrain: async () => undefined,
-    undrained: () => YES('nothing to take back'),
   };
 }
 

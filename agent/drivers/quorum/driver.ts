@@ -1,6 +1,14 @@
 // Services that need a majority of their members: Ceph monitors, ZooKeeper, Galera, RabbitMQ.
 // Nothing is drained here; the driver only says when a member may go.
-import { type Driver, type Inventory, NOT_NOW, type NodeId, type Verdict, YES } from '../../sdk/index.ts';
+import {
+  DRAINS_NOTHING,
+  type Driver,
+  type Inventory,
+  NOT_NOW,
+  type NodeId,
+  type Verdict,
+  YES,
+} from '../../sdk/index.ts';
 
 export interface QuorumPort {
   inspect(): Promise<Pick<Inventory, 'quorums'>>;
@@ -11,13 +19,9 @@ export function quorumDriver(port: QuorumPort): Driver {
     name: 'quorum',
     inspect: () => port.inspect(),
     safety: quorumSafety,
-    effects: () => [],
-    drain: async () => undefined,
-    drained: () => YES('nothing to drain'),
+    ...DRAINS_NOTHING,
     apply: async () => undefined,
     verify: quorumHealthy,
-    undrain: async () => undefined,
-    undrained: () => YES('nothing to take back'),
   };
 }
 

@@ -2,12 +2,17 @@
 import { stat } from 'node:fs/promises';
 import { basename, extname } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { generateSigningKey, NEW_KEYS, publicKeyOf, writeSealedKeyFile } from '../../../signing/index.ts';
+import {
+  askNewPassphrase,
+  generateSigningKey,
+  NEW_KEYS,
+  publicKeyOf,
+  writeSealedKeyFile,
+} from '../../../signing/index.ts';
 import type { Terminal } from '../../../terminal.ts';
 import { cardDocument, type SignerCard, signerName } from '../../ceremony/signer-card.ts';
 import { cardOfSignerFile } from '../../ceremony/signer-file.ts';
 import { serverError } from '../../errors.ts';
-import { askNewPassphrase } from './ask.ts';
 
 interface NewFlags {
   readonly name?: string;

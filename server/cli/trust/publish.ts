@@ -1,8 +1,7 @@
 // `rollover trust publish`: a proposal that enough people have signed goes to the service.
 import { Command } from 'commander';
-import { sha256Hex } from '../../../signing/index.ts';
 import type { Terminal } from '../../../terminal.ts';
-import { fingerprintOf } from '../../ceremony/proposal.ts';
+import { fingerprintAfter } from '../../ceremony/proposal.ts';
 import { readProposal } from '../../ceremony/proposal-file.ts';
 import { publishProposal } from '../../ceremony/publish-proposal.ts';
 import { KEYS_ELSEWHERE, publishOfflineSnapshot } from '../../pipeline/offline-snapshot.ts';
@@ -23,7 +22,7 @@ export function publishCommand(terminal: () => Terminal): Command {
         if (offline.status === 'published') versions.set('offline-snapshot', offline.version);
         if (offline.status === 'keys-elsewhere') terminal().say(`Warning: ${KEYS_ELSEWHERE}.`);
       }
-      const fingerprint = fingerprintOf(proposal) ?? sha256Hex(proposal.next.get('root') as Buffer);
+      const fingerprint = fingerprintAfter(proposal);
       const what = [...versions].map(([role, version]) => `${role} ${version}`).join(', ');
       terminal().result(
         { status: 'published', roles: Object.fromEntries(versions), fingerprint },

@@ -1,13 +1,12 @@
 // `rollover trust sign` and `merge`: signatures are added on different machines, and brought together.
 import { Command } from 'commander';
-import { counted } from '../../../signing/index.ts';
+import { askPassphrase, confirm, counted } from '../../../signing/index.ts';
 import type { Terminal } from '../../../terminal.ts';
 import { fingerprintOf, type Proposal } from '../../ceremony/proposal.ts';
 import { readProposal, writeProposal } from '../../ceremony/proposal-file.ts';
 import { mergeProposals, signProposal } from '../../ceremony/sign.ts';
 import { openSignerFile } from '../../ceremony/signer-file.ts';
 import { serverError } from '../../errors.ts';
-import { askPassphrase, confirm } from './ask.ts';
 import { proposalText, proposalView } from './proposal-view.ts';
 
 interface SignFlags {

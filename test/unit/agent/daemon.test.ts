@@ -7,9 +7,10 @@ import { embeddedCoordination } from '../../../agent/coordination/embedded.ts';
 import { Daemon } from '../../../agent/daemon.ts';
 import { agentError } from '../../../agent/errors.ts';
 import { addReady } from '../../../agent/update/releases.ts';
-import type { Site } from '../../../agent/update/site.ts';
+import { type Site, type SiteCertificate, writeSite } from '../../../agent/update/site.ts';
 import type { ReleaseDocument } from '../../../bundles/index.ts';
 import { base64url, RolloverError } from '../../../signing/index.ts';
+import { selfSigned } from '../../support/certificate.ts';
 import { bootedWorld, driversOn, OLD_IMAGE, TARGET } from '../../support/cluster.ts';
 import { rejectsWith } from '../../support/errors.ts';
 import { temporary } from '../../support/temporary.ts';
@@ -38,10 +39,33 @@ function release(counter: number, image?: string): ReleaseDocument {
 function siteWith(nodes: number): Site {
   const claims = { id: 'lic-1', product: 'cloud', channels: ['stable'], limits: { nodes, sites: 1 } };
   const license = ['', base64url(Buffer.from(JSON.stringify(claims))), ''].join('.');
-  return { site: 'site-1', name: 'test', connected: false, license, licenseId: 'lic-1' } as Site;
+  return {
+    format: 'rollover-site/1',
+    site: `site-${'0'.repeat(16)}`,
+    name: 'test',
+    connected: false,
+    license,
+    licenseId: 'lic-1',
+    product: 'cloud',
+    channel: 'stable',
+    hardware: 'x86_64',
+    entitlementSecret: 'A'.repeat(43),
+    feed: { host: '127.0.0.1', port: 1 },
+    trustAnchor: '',
+    privateKey: '',
+    publicKey: '0'.repeat(64),
+  };
 }
 
-async function start(t: TestContext, releases: readonly ReleaseDocument[], { nodes = 100, image = OLD_IMAGE } = {}) {
+interface Choice {
+  readonly nodes?: number;
+  readonly image?: string;
+  readonly certificate?: SiteCertificate;
+  readonly nowMs?: number;
+}
+
+async function start(t: TestContext, releases: readonly ReleaseDocument[], choice: Choice = {}) {
+  const { nodes = 100, image = OLD_IMAGE, certificate, nowMs = 0 } = choice;
   const directory = await temporary(t);
   const take = async (document: ReleaseDocument) => {
     const counts = { fetchedBytes: 0, reusedBytes: 0, bySource: {} };
@@ -62,8 +86,10 @@ async function start(t: TestContext, releases: readonly ReleaseDocument[], { nod
   }));
   const coordination = await embeddedCoordination(directory);
   t.after(() => coordination.close());
-  const rest = { peers: [], rebootTimeoutMs: 1000, agentVersion: '1', log: pino({ level: 'silent' }) };
-  const daemon = await Daemon.start({ ...rest, directory, site: siteWith(nodes), coordination, drivers, now: () => 0 });
+  const site = { ...siteWith(nodes), ...(certificate ? { certificate } : {}) };
+  await writeSite(directory, site);
+  const rest = { mirrors: [], peers: [], rebootTimeoutMs: 1000, agentVersion: '1', log: pino({ level: 'silent' }) };
+  const daemon = await Daemon.start({ ...rest, directory, site, coordination, drivers, now: () => nowMs });
   return { daemon, cluster, take };
 }
 
@@ -126,4 +152,12 @@ test('a damaged list of releases is a problem that is shown, and no reason to di
   await daemon.tick();
   assert.match(daemon.state().clusterProblem ?? '', /releases\.json is damaged/);
   await assert.rejects(daemon.apply('0'.repeat(64)), RolloverError);
+});
+
+test('a site whose certificate ends soon says so, and goes on', async t => {
+  const { key, cert } = await selfSigned('lic-1');
+  const certificate = { port: 1, certificate: cert, privateKey: key, authorities: [cert] };
+  const { daemon } = await start(t, [release(1, OLD_IMAGE)], { certificate, nowMs: Date.now() });
+  assert.match(daemon.state().warnings.join(), /certificate of this site ends on/);
+  assert.deepEqual((await start(t, [release(1, OLD_IMAGE)], { nowMs: Date.now() })).daemon.state().warnings, []);
 });

@@ -4,6 +4,7 @@ import { appendFile, mkdir, readFile, rm, truncate, writeFile } from 'node:fs/pr
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { embeddedCoordination } from '../../../agent/coordination/embedded.ts';
+import { flipped } from '../../support/damage.ts';
 import { rejectsWith } from '../../support/errors.ts';
 import { temporary } from '../../support/temporary.ts';
 
@@ -67,9 +68,7 @@ test('a log that is damaged in its first line, or cannot be read, is never taken
   const path = join(directory, 'coordination.log');
   const store = await embeddedCoordination(directory);
   await store.close();
-  const only = await readFile(path);
-  only[12] = (only[12] as number) ^ 1;
-  await writeFile(path, only);
+  await writeFile(path, flipped(await readFile(path), 12));
   await rejectsWith('coordination-damaged', () => embeddedCoordination(directory));
   await writeFile(path, '');
   await rejectsWith('coordination-damaged', () => embeddedCoordination(directory));
@@ -86,9 +85,7 @@ test('a damaged line in the middle is not skipped', async t => {
   await leader.commit([{ op: 'put', key: 'x', value: 2 }]);
   await store.close();
   const path = join(directory, 'coordination.log');
-  const bytes = await readFile(path);
-  bytes[20] = (bytes[20] as number) ^ 1;
-  await writeFile(path, bytes);
+  await writeFile(path, flipped(await readFile(path), 20));
   await appendFile(path, '');
   await rejectsWith('coordination-damaged', () => embeddedCoordination(directory));
 });

@@ -4,7 +4,8 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { memberCuts } from '../../../bundles/archives.ts';
-import { filesystemStore, packRelease } from '../../../bundles/index.ts';
+import { filesystemStore } from '../../../bundles/index.ts';
+import { packTree } from '../../support/pack-tree.ts';
 import { fixedBytes } from '../../support/release-tree.ts';
 import { temporary } from '../../support/temporary.ts';
 
@@ -60,14 +61,7 @@ test('a root file system and its initrd are stored once', async t => {
   }
   await writeFile(join(tree, 'initrd.img'), cpio(FILES));
   const store = filesystemStore(join(directory, 'store'));
-  const packed = await packRelease({
-    product: 'cloud',
-    version: '1.0.0',
-    productKey: Buffer.alloc(32, 1),
-    components: [{ name: 'tree', directory: tree, rootfs: true, xattrs: false, digests: [] }],
-    base: [],
-    put: segment => store.put(segment.name, segment.bytes),
-  });
+  const packed = await packTree(tree, ({ name, bytes }) => store.put(name, bytes), { rootfs: true });
   const once = FILES.reduce((sum, { bytes }) => sum + bytes.length, 0);
   assert.ok(packed.plainBytes > 2 * once);
   assert.ok(packed.sealedBytes < 1.01 * once, `${packed.sealedBytes} bytes for ${once}`);

@@ -6,18 +6,12 @@ import { chmod, chown, mkdir, mkdtemp, readdir, rm, utimes, writeFile } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import {
-  decodeManifest,
-  filesystemStore,
-  openSealedManifest,
-  packRelease,
-  syncSegments,
-  unpackRelease,
-} from '../../../bundles/index.ts';
+import { filesystemStore, openManifest, syncSegments, unpackRelease } from '../../../bundles/index.ts';
 import { sha256Hex } from '../../../signing/index.ts';
 import type { Step } from '../../support/bundle-step.ts';
 import { rejectsWith } from '../../support/errors.ts';
 import { runStep } from '../../support/killing.ts';
+import { packTree } from '../../support/pack-tree.ts';
 import { fixedBytes } from '../../support/release-tree.ts';
 import { temporary } from '../../support/temporary.ts';
 import { listTree } from '../../support/tree-listing.ts';
@@ -182,16 +176,9 @@ async function writeTree(directory: string): Promise<string> {
 }
 
 async function pack(tree: string, store: ReturnType<typeof filesystemStore>) {
-  const { manifest } = await packRelease({
-    product: 'cloud',
-    version: '1.0.0',
-    productKey: Buffer.alloc(32, 1),
-    components: [{ name: 'tree', directory: tree, rootfs: false, xattrs: false, digests: [] }],
-    base: [],
-    put: segment => store.put(segment.name, segment.bytes),
-  });
+  const { manifest } = await packTree(tree, ({ name, bytes }) => store.put(name, bytes));
   const { name, key, bytes } = manifest;
-  return { manifest: decodeManifest(openSealedManifest(name, key, bytes)), manifestDigest: name, key, sealed: bytes };
+  return { manifest: openManifest(name, key, bytes), manifestDigest: name, key, sealed: bytes };
 }
 
 /** Everything in the store is what its name says. Returns how many bytes that are. */

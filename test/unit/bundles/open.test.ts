@@ -48,11 +48,12 @@ async function open(t: TestContext, object: Buffer, wrap: Wrap, document = THIS.
     director: async () => '',
     license: async () => '',
   };
-  return openRelease(document, ONE, source, filesystemStore(join(await temporary(t), 'objects')));
+  const from = { wraps: [source], objects: [source] };
+  return openRelease(document, ONE, from, filesystemStore(join(await temporary(t), 'objects')));
 }
 
 test('the right manifest opens with the right wrap', async t => {
-  const { manifest } = await open(t, THIS.sealed.bytes, await wrapOf(THIS, 'one'));
+  const manifest = await open(t, THIS.sealed.bytes, await wrapOf(THIS, 'one'));
   assert.equal(manifest.version, '5.2.0');
 });
 

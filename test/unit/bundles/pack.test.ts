@@ -21,21 +21,21 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import {
-  decodeManifest,
   filesystemStore,
   type Manifest,
+  openManifest,
   openSealedIndex,
-  openSealedManifest,
-  type PackBase,
-  packRelease,
   unpackRelease,
 } from '../../../bundles/index.ts';
+import { decodeManifest } from '../../../bundles/manifest.ts';
+import { openSealedManifest } from '../../../bundles/seal.ts';
+import { flipped } from '../../support/damage.ts';
 import { rejectsWith } from '../../support/errors.ts';
+import { type PackChoice, packTree } from '../../support/pack-tree.ts';
 import { fixedBytes } from '../../support/release-tree.ts';
 import { temporary } from '../../support/temporary.ts';
 import { listTree } from '../../support/tree-listing.ts';
 
-const PRODUCT_KEY = Buffer.alloc(32, 1);
 const BEFORE_1970 = new Date('1969-07-20T20:17:40Z');
 
 async function sampleTree(directory: string): Promise<string> {
@@ -52,28 +52,11 @@ async function sampleTree(directory: string): Promise<string> {
   return tree;
 }
 
-interface PackChoice {
-  readonly base?: readonly PackBase[];
-  readonly rootfs?: boolean;
-  readonly xattrs?: boolean;
-  readonly threads?: number;
-}
-
 async function pack(directory: string, tree: string, choice: PackChoice = {}) {
   const store = filesystemStore(join(directory, 'store'));
-  const packed = await packRelease({
-    product: 'cloud',
-    version: '1.0.0',
-    productKey: PRODUCT_KEY,
-    components: [
-      { name: 'tree', directory: tree, rootfs: choice.rootfs ?? false, xattrs: choice.xattrs ?? false, digests: [] },
-    ],
-    base: choice.base ?? [],
-    put: segment => store.put(segment.name, segment.bytes),
-    ...(choice.threads === undefined ? {} : { threads: choice.threads }),
-  });
+  const packed = await packTree(tree, ({ name, bytes }) => store.put(name, bytes), choice);
   const { name, key, bytes } = packed.manifest;
-  const manifest = decodeManifest(openSealedManifest(name, key, bytes));
+  const manifest = openManifest(name, key, bytes);
   const digests = openSealedIndex(packed.index.name, key, packed.index.bytes);
   const unpack = (out: string, changed: Manifest = manifest) =>
     unpackRelease({ manifest: changed, manifestDigest: name, segments: store, directory: out, owners: false });
@@ -158,16 +141,8 @@ test('a file that is written to while it is packed is refused and named', async 
   const tree = join(directory, 'tree');
   await mkdir(tree);
   await writeFile(join(tree, 'large'), fixedBytes('large', 60_000_000));
-  const packing = packRelease({
-    product: 'cloud',
-    version: '1.0.0',
-    productKey: PRODUCT_KEY,
-    components: [{ name: 'tree', directory: tree, rootfs: false, xattrs: false, digests: [] }],
-    base: [],
-    threads: 1,
-    // It changes when its first segment has been sealed, while its end is still to be read.
-    put: async () => appendFile(join(tree, 'large'), 'x'),
-  });
+  // It changes when its first segment has been sealed, while its end is still to be read.
+  const packing = packTree(tree, () => appendFile(join(tree, 'large'), 'x'), { threads: 1 });
   assert.match((await rejectsWith('entry-changed', () => packing)).message, /large/);
 });
 
@@ -298,9 +273,7 @@ test('a damaged segment leaves no release behind', async t => {
   const { manifest, unpack } = await pack(directory, tree);
   const { name } = manifest.segments.at(1);
   const path = join(directory, 'store', name.slice(0, 2), name);
-  const bytes = await readFile(path);
-  bytes[100] = (bytes[100] as number) ^ 1;
-  await writeFile(path, bytes);
+  await writeFile(path, flipped(await readFile(path)));
   const out = join(directory, 'out');
   const error = await rejectsWith('segment-corrupt', () => unpack(out));
   assert.match(error.message, new RegExp(name));

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { openSealedManifest, openSegment, sealManifest, sealSegment } from '../../../bundles/seal.ts';
 import { sha256Hex } from '../../../signing/index.ts';
+import { flipped } from '../../support/damage.ts';
 import { rejectsWith } from '../../support/errors.ts';
 import { fixedBytes } from '../../support/release-tree.ts';
 
@@ -32,8 +33,7 @@ test('what is sealed is one frame, also where it fills a buffer exactly', () => 
 test('every single flipped byte is noticed', async () => {
   const { name, key, bytes } = sealSegment(PRODUCT_KEY, Buffer.from('short'));
   for (let i = 0; i < bytes.length; i++) {
-    const bad = Buffer.from(bytes);
-    bad[i] = (bad[i] as number) ^ 1;
+    const bad = flipped(bytes, i);
     await rejectsWith('segment-corrupt', async () => openSegment(name, key, bad, 5));
     // Also when a manifest names the changed bytes: the tag does not fit.
     await rejectsWith('segment-corrupt', async () => openSegment(sha256Hex(bad), key, bad, 5));

@@ -4,7 +4,6 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { targetPaths } from '../../../bundles/index.ts';
-import { publishReleaseFile } from '../../../server/pipeline/publish.ts';
 import { installedPackages } from '../../../server/pipeline/sbom.ts';
 import { editTargets } from '../../../signing/index.ts';
 import { rejectsWith } from '../../support/errors.ts';
@@ -43,17 +42,6 @@ async function signedTarget(path: string): Promise<string> {
   return ((await service.api.bytes(`/v1/objects/${entry.sha256}`)) as Buffer).toString();
 }
 
-async function publish(path: string) {
-  const quiet = { onStep: () => undefined, onProgress: () => undefined };
-  return publishReleaseFile(service.api, {
-    path,
-    keysDirectory: service.keysDirectory,
-    nowMs: Date.now(),
-    pipelineVersion: 'test',
-    ...quiet,
-  });
-}
-
 async function releaseFile(directory: string, version: string, more = ''): Promise<string> {
   await mkdir(join(directory, 'root', 'var', 'lib', 'dpkg'), { recursive: true });
   await writeFile(join(directory, 'root', 'var', 'lib', 'dpkg', 'status'), STATUS);
@@ -64,7 +52,7 @@ async function releaseFile(directory: string, version: string, more = ''): Promi
 }
 
 test('a release carries its provenance and its bill of materials, signed by its channel', async t => {
-  const published = await publish(await releaseFile(await temporary(t), '1.0.0'));
+  const published = await service.publishFile(await releaseFile(await temporary(t), '1.0.0'));
   const statement = JSON.parse(await signedTarget(targetPaths.provenance('cloud', 'stable', '1.0.0')));
   assert.equal(statement.predicateType, 'https://slsa.dev/provenance/v1');
   assert.equal(statement.subject[0].digest.sha256, published.manifest);
@@ -82,10 +70,10 @@ test('documents of the vendor’s own are signed as they are; what is none of th
   const own = { bomFormat: 'CycloneDX', specVersion: '1.6', note: 'ours' };
   await writeFile(join(directory, 'own.json'), JSON.stringify(own));
   const path = await releaseFile(directory, '1.1.0', 'sbom: own.json\n');
-  await publish(path);
+  await service.publishFile(path);
   assert.deepEqual(JSON.parse(await signedTarget(targetPaths.sbom('cloud', 'stable', '1.1.0'))), own);
   await releaseFile(dirname(path), '1.2.0', 'provenance: own.json\n');
-  assert.match((await rejectsWith('release-file', () => publish(path))).message, /in-toto statement/);
+  assert.match((await rejectsWith('release-file', () => service.publishFile(path))).message, /in-toto statement/);
 });
 
 test('only what is installed is listed, by the fields of its own paragraph', async () => {

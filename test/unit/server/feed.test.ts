@@ -12,6 +12,7 @@ import { newSite, type Site } from '../../../agent/update/site.ts';
 import { type LicenseFile, PSK_CIPHERS } from '../../../bundles/index.ts';
 import { readPskIdentity } from '../../../server/feed/client-hello.ts';
 import { pskServer } from '../../../server/feed/psk-listener.ts';
+import { MAX_CONNECTIONS_A_LICENSE } from '../../../server/feed/site-port.ts';
 import { fromBase64url, pskOf } from '../../../signing/index.ts';
 import { selfSigned } from '../../support/certificate.ts';
 import { rejectsWith } from '../../support/errors.ts';
@@ -65,7 +66,7 @@ test('a service that hangs, and something else that listens there, are not a ref
     await using other = net.createServer(socket => answer(socket.on('error', () => undefined)));
     await once(other.listen(0, '127.0.0.1'), 'listening');
     const { port } = other.address() as net.AddressInfo;
-    const feed = feedClient({ ...siteOf(file), feed: { host: '127.0.0.1', port } }, 300);
+    const feed = feedClient({ ...siteOf(file), feed: { host: '127.0.0.1', port } }, { connectTimeoutMs: 300 });
     try {
       await rejectsWith(code, () => feed.metadata('timestamp.json', 16_384));
     } finally {
@@ -167,13 +168,13 @@ test('a report reaches the vendor, for a site of that license only', async () =>
     rollover: 'none' as const,
   };
   await withFeed(site, feed => feed.report(report));
-  const { sites } = await service.api.get<{ sites: { id: string; report: { nodes: object } }[] }>('/v1/sites');
+  const sites = await service.api.all<{ id: string; report: { nodes: object } }>('/v1/sites');
   assert.deepEqual(sites.find(s => s.id === site.site)?.report.nodes, { active: 12 });
   const other = siteOf((await service.issue()).file);
   await withFeed(other, async feed => {
     await feed.report(report);
-    const again = await service.api.get<{ sites: { id: string; license: string }[] }>('/v1/sites');
-    assert.equal(again.sites.find(s => s.id === site.site)?.license, site.licenseId);
+    const again = await service.api.all<{ id: string; license: string }>('/v1/sites');
+    assert.equal(again.find(s => s.id === site.site)?.license, site.licenseId);
   });
 });
 
@@ -220,6 +221,53 @@ test('connections on which nothing happens are ended, and do not keep the port f
   const ended = idle.map(socket => once(socket, 'close'));
   await sites.close();
   await Promise.all(ended);
+});
+
+test('connections begun with the id of a license take none of its places; those with its key do, up to a bound', async t => {
+  const key = randomBytes(32);
+  const log = { warn: () => undefined } as unknown as Logger;
+  const sites = pskServer(
+    () => undefined,
+    async () => key,
+    log,
+  );
+  t.after(() => sites.close());
+  sites.server.listen(0, '127.0.0.1');
+  await once(sites.server, 'listening');
+  const { port } = sites.server.address() as net.AddressInfo;
+  const options = { host: '127.0.0.1', minVersion: 'TLSv1.3', ciphers: PSK_CIPHERS } as const;
+  const pskCallback = () => ({ psk: key, identity: 'lic' });
+
+  await using recorder = net.createServer();
+  await once(recorder.listen(0, '127.0.0.1'), 'listening');
+  const recorded = once(recorder, 'connection');
+  const client = tls.connect({ ...options, port: (recorder.address() as net.AddressInfo).port, pskCallback });
+  client.on('error', () => undefined);
+  const [socket] = (await recorded) as [net.Socket];
+  const [hello] = (await once(socket, 'data')) as [Buffer];
+  client.destroy();
+  const begun = await Promise.all(
+    Array.from({ length: MAX_CONNECTIONS_A_LICENSE }, async () => {
+      const stalled = net.connect(port, '127.0.0.1').on('error', () => undefined);
+      stalled.write(hello);
+      await once(stalled, 'data');
+      return stalled;
+    }),
+  );
+  assert.ok(
+    begun.every(stalled => !stalled.destroyed),
+    'the service waits for all of them',
+  );
+
+  const open = async () => {
+    const secure = tls.connect({ ...options, port, pskCallback }).on('error', () => undefined);
+    await once(secure, 'secureConnect');
+    return secure;
+  };
+  const kept: tls.TLSSocket[] = [];
+  while (kept.length < MAX_CONNECTIONS_A_LICENSE) kept.push((await open()).resume());
+  await once((await open()).resume(), 'close');
+  assert.ok(kept.every(secure => !secure.destroyed));
 });
 
 test('reading a ClientHello never throws, whatever arrives', () => {

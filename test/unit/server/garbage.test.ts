@@ -2,13 +2,14 @@
 // object looks old.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { readdir, utimes } from 'node:fs/promises';
-import { join } from 'node:path';
+import { utimes } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ApiClient } from '../../../server/pipeline/api-client.ts';
 import { publishedReleases } from '../../../server/pipeline/published.ts';
 import { sha256Hex } from '../../../signing/index.ts';
+import { objectPaths } from '../../support/object-paths.ts';
 import { startTestService, type TestService } from '../../support/service.ts';
 
 let service: TestService;
@@ -21,10 +22,9 @@ const LONG_AGO = new Date(Date.now() - 7 * 24 * 3600_000);
 
 /** Makes every object look a week old. */
 async function age(): Promise<string[]> {
-  const blobs = join(service.directory, 'data', 'blobs');
-  const names = (await readdir(blobs, { recursive: true })).filter(name => /[0-9a-f]{64}$/.test(name));
-  await Promise.all(names.map(name => utimes(join(blobs, name), LONG_AGO, LONG_AGO).catch(() => undefined)));
-  return names.map(name => name.split('/').at(-1) as string);
+  const paths = await objectPaths(join(service.directory, 'data', 'blobs'));
+  await Promise.all(paths.map(path => utimes(path, LONG_AGO, LONG_AGO).catch(() => undefined)));
+  return paths.map(path => basename(path));
 }
 
 type Garbage = { objects: number; bytes: number; keptObjects: number };

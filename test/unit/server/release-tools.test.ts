@@ -6,7 +6,6 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { diffReleases } from '../../../bundles/index.ts';
 import { exportTar } from '../../../server/pipeline/export-tar.ts';
-import { publishReleaseFile } from '../../../server/pipeline/publish.ts';
 import { publishedRelease } from '../../../server/pipeline/published.ts';
 import { rejectsWith } from '../../support/errors.ts';
 import { fixedBytes } from '../../support/release-tree.ts';
@@ -99,14 +98,7 @@ async function publish(version: string, source: string) {
     path,
     `product: ${PRODUCT}\nversion: ${version}\nchannel: stable\ncomponents:\n  - name: tree\n    kind: files\n    ${source}\n`,
   );
-  const quiet = { onStep: NO_PROGRESS, onProgress: NO_PROGRESS };
-  return publishReleaseFile(service.api, {
-    path,
-    keysDirectory: service.keysDirectory,
-    nowMs: Date.now(),
-    pipelineVersion: 'test',
-    ...quiet,
-  });
+  return service.publishFile(path);
 }
 
 async function difference(from: string, to: string) {

@@ -1,12 +1,14 @@
 // What lies in the service's store is not believed by anybody: a byte that changes there stops a site's update, by name.
 import assert from 'node:assert/strict';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readFile, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { feedClient } from '../../../agent/update/feed-client.ts';
 import { newSite, type Site } from '../../../agent/update/site.ts';
 import { takeUpdate } from '../../../agent/update/take.ts';
 import { RolloverError, refresh } from '../../../signing/index.ts';
+import { flipped } from '../../support/damage.ts';
+import { objectPaths } from '../../support/object-paths.ts';
 import { startTestService, type TestService } from '../../support/service.ts';
 import { temporary } from '../../support/temporary.ts';
 
@@ -32,25 +34,22 @@ async function take(directory: string) {
 }
 
 test('every object of a release, flipped one by one, is refused and named; untouched, it is taken', async t => {
-  const blobs = join(service.directory, 'data', 'blobs');
-  const all = (await readdir(blobs, { recursive: true })).filter(name => /[0-9a-f]{64}$/.test(name));
-  const names: string[] = [];
+  const paths: string[] = [];
   // The index of chunk digests is for the vendor's packer; no site ever asks for it.
-  for (const name of all) if (!(await readFile(join(blobs, name))).includes('RLVRIDX1')) names.push(name);
-  assert.ok(names.length >= 6, 'issuers, channel, release, manifest and segments');
-  for (const name of names) {
-    const path = join(blobs, name);
+  for (const path of await objectPaths(join(service.directory, 'data', 'blobs'))) {
+    if (!(await readFile(path)).includes('RLVRIDX1')) paths.push(path);
+  }
+  assert.ok(paths.length >= 6, 'issuers, channel, release, manifest and segments');
+  for (const path of paths) {
     const good = await readFile(path);
-    const bad = Buffer.from(good);
-    bad[bad.length >> 1] = (bad[bad.length >> 1] as number) ^ 1;
-    await writeFile(path, bad);
+    await writeFile(path, flipped(good));
     const error = await take(await temporary(t)).catch(caught => caught);
     await writeFile(path, good);
-    assert.ok(error instanceof RolloverError, `${name} was taken`);
+    assert.ok(error instanceof RolloverError, `${path} was taken`);
     assert.match(
       error.message,
       new RegExp(
-        `${name.split('/').at(-1)}|issuers.json|director/keys.json|channel.json|release.json|sbom.json|provenance.json`,
+        `${basename(path)}|issuers.json|director/keys.json|channel.json|release.json|sbom.json|provenance.json`,
       ),
     );
   }

@@ -11,7 +11,6 @@ import { renewTargets, rootRenewal } from '../../../server/ceremony/renew.ts';
 import { proposeNext } from '../../../server/ceremony/request.ts';
 import { standingOf } from '../../../server/ceremony/requirements.ts';
 import { mergeProposals, signProposal } from '../../../server/ceremony/sign.ts';
-import { publishReleaseFile } from '../../../server/pipeline/publish.ts';
 import { signersOf } from '../../../server/pipeline/vendor-keys.ts';
 import {
   editRoot,
@@ -68,15 +67,7 @@ test('who publishes a release is told two months before root or targets expire',
   const path = await writeReleaseTree(join(service.directory, 'late'), {
     ...{ version: '1.2.0', notes: 'notes', kernelBytes: 1000, initrdBytes: 1000, runtime: false },
   });
-  const quiet = { onStep: () => undefined, onProgress: () => undefined };
-  const options = {
-    path,
-    keysDirectory: service.keysDirectory,
-    nowMs: Date.now() + 310 * DAY_MS,
-    pipelineVersion: 'test',
-    ...quiet,
-  };
-  const { warnings } = await publishReleaseFile(service.api, options);
+  const { warnings } = await service.publishFile(path, { nowMs: Date.now() + 310 * DAY_MS });
   assert.equal(warnings.length, 2);
   assert.match(warnings[0] as string, /^root 1 expires on 20\d\d-\d\d-\d\d: renew it with `rollover trust renew`/);
 });

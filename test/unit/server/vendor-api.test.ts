@@ -82,7 +82,7 @@ test('a release is published once; the same content again is fine, other content
   assert.ok(second.newBytes < first.newBytes / 4, `${second.newBytes} of ${first.newBytes}`);
   const { body } = await call('get', '/v1/releases?product=cloud').expect(200);
   assert.deepEqual(
-    body.releases.map((r: { version: string; state: string }) => [r.version, r.state]),
+    body.items.map((r: { version: string; state: string }) => [r.version, r.state]),
     [
       ['1.1.0', 'published'],
       ['1.0.0', 'published'],
@@ -170,9 +170,9 @@ test('the same version submitted twice at once: one of them is published, and wh
   const won = outcomes.filter(outcome => outcome.status === 'fulfilled').map(outcome => outcome.value.manifest);
   assert.ok(won.length >= 1, JSON.stringify(outcomes));
   const { body } = await call('get', '/v1/releases?version=3.0.0').expect(200);
-  assert.equal(body.releases[0].state, 'published');
-  assert.ok(won.includes(body.releases[0].manifest));
-  await call('get', `/v1/licenses/${id}/wraps/${body.releases[0].manifest}`).expect(200);
+  assert.equal(body.items[0].state, 'published');
+  assert.ok(won.includes(body.items[0].manifest));
+  await call('get', `/v1/licenses/${id}/wraps/${body.items[0].manifest}`).expect(200);
 });
 
 test('ranges of an object are served, and a missing one is not cached for ever', async () => {
@@ -229,7 +229,7 @@ test('somebody else publishes in between: it is signed again on top of theirs', 
   };
   const { address } = await service.publish('1.0.0', { channel: 'meanwhile' }, interrupted);
   assert.equal(others, 1);
-  const { releases } = await service.api.get<{ releases: ReleaseView[] }>('/v1/releases?channel=meanwhile');
+  const releases = await service.api.all<ReleaseView>('/v1/releases?channel=meanwhile');
   assert.deepEqual(
     releases.map(({ state }) => [address, state]),
     [['cloud/meanwhile/1.0.0', 'published']],

@@ -96,6 +96,17 @@ test('endless delegations: a circle is walked once', async () => {
   await (await visit(repository)).loadAllRoles();
 });
 
+test('endless delegations: roles that all delegate to each other are walked once each, not once for each way', async () => {
+  const repository = await rawRepository();
+  const names = Array.from({ length: 20 }, (_, i) => `r${i}`);
+  const toAll = names.map(name => ({ name, keys: [key], paths: ['*'] }));
+  repository.role('targets').delegations = toAll;
+  for (const name of names) repository.addRole(name, [key]).delegations = toAll;
+  await repository.publish(...names, 'targets', 'snapshot', 'timestamp');
+  // There are 20^8 ways: to walk them would not end within the life of this test.
+  assert.equal(await rolesAskedFor(repository), names.length);
+});
+
 test('endless rotations: a site follows a bounded number of roots, keeps them, and goes on from there', async () => {
   const repository = await rawRepository();
   for (let i = 0; i < LIMITS.rootRotations + 1; i++) await repository.publish('root');
@@ -143,6 +154,18 @@ test('many bad signatures of many trusted keys cost one verification each, and g
   await repository.publish('snapshot', 'timestamp');
   await rejectsWith('metadata-signature', () => visit(repository));
   assert.equal(count() - good, LIMITS.signatures + 5);
+});
+
+test('one key under many ids costs one verification, and counts once', async t => {
+  const ids = Array.from({ length: 20 }, (_, i) => ({ ...key, keyId: `${i}` }));
+  const repository = await rawRepository();
+  repository.trusted.targets = { keys: ids, threshold: 2 };
+  repository.role('targets').signers = ids;
+  await repository.publish('root', 'targets', 'snapshot', 'timestamp');
+  const count = countVerifications(t);
+  const error = await rejectsWith('metadata-signature', () => visit(repository));
+  assert.match(error.message, /has 1 valid signature of/);
+  assert.equal(count(), 6, 'two roots, the second by two; timestamp and snapshot; the key');
 });
 
 test('a pattern with thousands of stars does not multiply the time of a match', async () => {

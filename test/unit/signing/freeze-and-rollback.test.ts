@@ -46,7 +46,19 @@ test('freeze: a stored timestamp is not believed for longer because the source h
   await visit(repository, store);
   repository.role('root').expiresMs += DAY_MS;
   await repository.publish('root');
-  await rejectsWith('metadata-expired', () => visit(repository, store, NOW + DAY_MS));
+  const error = await rejectsWith('metadata-expired', () => visit(repository, store, NOW + DAY_MS));
+  assert.match(error.message, /^The timestamp metadata expired at 2026-11-24T12:00:00/);
+});
+
+test('a timestamp that is renewed over the same snapshot keeps a site alive', async () => {
+  const repository = await rawRepository();
+  const store = memoryStore();
+  await visit(repository, store);
+  const before = store.saved.at(-1);
+  await repository.publish('timestamp');
+  await visit(repository, store);
+  assert.notDeepEqual(store.saved.at(-1)?.timestamp, before?.timestamp);
+  assert.deepEqual(store.saved.at(-1)?.snapshot, before?.snapshot);
 });
 
 test('rollback: each version alone is refused when it goes back, whoever signs it', async () => {

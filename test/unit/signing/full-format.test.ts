@@ -158,6 +158,33 @@ test('a terminating delegation ends the search, also for roles that were next fu
   }
 });
 
+test('nothing that is listed behind a terminating delegation is asked, and all that is listed before it is', async () => {
+  for (const terminating of ['a', 'b', 'c']) {
+    const repository = await rawRepository();
+    const roles = ['a', 'b', 'c'].map(name => ({ name, keys: [key], paths: ['*'], terminating: name === terminating }));
+    repository.role('targets').delegations = roles;
+    for (const { name } of roles) repository.addRole(name, [key]).targets.set(`of-${name}`, Buffer.from(name));
+    await repository.publish('a', 'b', 'c', 'targets', 'snapshot', 'timestamp');
+    for (const { name } of roles) {
+      if (name <= terminating) assert.equal(await read(repository, `of-${name}`), name);
+      else await rejectsWith('target-unknown', () => read(repository, `of-${name}`));
+    }
+  }
+});
+
+test('a hash bin ends the search: what it does not list, nobody further up may add', async () => {
+  const repository = await rawRepository();
+  repository.role('targets').delegations = [
+    { name: 'a', keys: [key], paths: ['*'] },
+    { name: 'b', keys: [key], paths: ['*'] },
+  ];
+  repository.addRole('a', [key]).bins = { name_prefix: 'bin', bit_length: 1, keys: [key] };
+  repository.addRole('b', [key]).targets.set('file', Buffer.from('of b'));
+  for (const name of ['bin-0', 'bin-1']) repository.addRole(name, [key]);
+  await repository.publish('bin-0', 'bin-1', 'a', 'b', 'targets', 'snapshot', 'timestamp');
+  await rejectsWith('target-unknown', () => read(repository, 'file'));
+});
+
 test('a target of the right digest and another length than was signed is refused', async () => {
   const repository = await rawRepository();
   const bytes = Buffer.from('content');

@@ -1,12 +1,13 @@
 // What a site trusts survives a crash at every write: the old state or the new one, never a mixture, never nothing.
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileTrustStore, refresh } from '../../../signing/index.ts';
+import { flipped } from '../../support/damage.ts';
 import { rejectsWith } from '../../support/errors.ts';
 import { NOW, newRepository, sourceOf } from '../../support/repository.ts';
+import { temporary } from '../../support/temporary.ts';
 
 test('a state is stored, read again, and guards against a rollback in another process', async t => {
   const directory = await temporary(t);
@@ -29,9 +30,7 @@ test('any flipped byte in the stored state is noticed', async t => {
   for (const name of await readdir(join(directory, 'metadata'))) {
     const path = join(directory, 'metadata', name);
     const good = await readFile(path);
-    const bad = Buffer.from(good);
-    bad[bad.length >> 1] = (bad[bad.length >> 1] as number) ^ 1;
-    await writeFile(path, bad);
+    await writeFile(path, flipped(good));
     await rejectsWith('trust-state-damaged', () => fileTrustStore(directory).load());
     await writeFile(path, good);
   }
@@ -40,9 +39,3 @@ test('any flipped byte in the stored state is noticed', async t => {
     await rejectsWith('trust-state-damaged', () => fileTrustStore(directory).load());
   }
 });
-
-async function temporary(t: { after(work: () => Promise<void>): void }): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'rollover-test-'));
-  t.after(() => rm(directory, { recursive: true, force: true }));
-  return directory;
-}

@@ -1,7 +1,7 @@
 // Attack stories: what a hostile mirror, a stolen key or a replayed stick can try, and what it is answered with.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { refresh, type Signer, verifySignature } from '../../../signing/index.ts';
+import { hasCode, refresh, type Signer, verifySignature } from '../../../signing/index.ts';
 import { rejectsWith } from '../../support/errors.ts';
 import {
   memoryStore,
@@ -260,5 +260,7 @@ test('a damaged trust state is not silently forgotten', async () => {
   await visit(repository.served, repository.anchor, store);
   const state = store.saved.at(-1) as NonNullable<ReturnType<typeof store.saved.at>>;
   store.saved.push({ ...state, timestamp: Buffer.from('{') });
-  await rejectsWith('trust-state-damaged', () => visit(repository.served, repository.anchor, store));
+  const error = await rejectsWith('trust-state-damaged', () => visit(repository.served, repository.anchor, store));
+  assert.equal(error.message, 'The stored trust state of this site does not verify.');
+  assert.ok(hasCode(error.cause, 'metadata-malformed'), 'and the log says why');
 });

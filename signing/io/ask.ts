@@ -1,7 +1,7 @@
-// Asks the person at the terminal: for a passphrase that is not shown, or for a yes. Questions go to stderr.
-import { signingError } from '../../../signing/index.ts';
-import { firstLine } from '../../ceremony/secret-reference.ts';
-import { serverError } from '../../errors.ts';
+// Asks the person at the terminal: for a passphrase that is not shown, or for a yes. Questions go to stderr. A passphrase may
+// come from a file or a descriptor instead; it never stands on a command line.
+import { readFile } from 'node:fs/promises';
+import { signingError } from '../errors.ts';
 
 /** Long enough that scrypt makes guessing it hopeless when it is not a word. */
 const LEAST_LENGTH = 12;
@@ -54,7 +54,7 @@ function ask(question: string, isShown: boolean): Promise<string> {
       for (const character of data.toString('utf8')) {
         if (character === CTRL_C || character === CTRL_D) {
           end();
-          return reject(serverError('not-signed', 'The question was not answered.'));
+          return reject(signingError('not-answered', 'The question was not answered.'));
         }
         if (character === '\r' || character === '\n') {
           end();
@@ -67,4 +67,10 @@ function ask(question: string, isShown: boolean): Promise<string> {
     };
     stdin.on('data', onData).resume();
   });
+}
+
+/** The first line of a file or a descriptor such as `/dev/stdin`; undefined when it cannot be read. */
+export async function firstLine(path: string): Promise<string | undefined> {
+  const text = await readFile(path, 'utf8').catch(() => undefined);
+  return text?.split(/\r?\n/, 1)[0];
 }

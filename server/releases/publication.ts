@@ -1,0 +1,96 @@
+// Publishes releases that were submitted, as a job: checked object by object, then live in their channel.
+import { targetPaths } from '../../bundles/index.ts';
+import { hasCode, RolloverError } from '../../signing/index.ts';
+import { type Actor, audit } from '../audit/audit.ts';
+import type { Context } from '../context.ts';
+import type { Database } from '../db/database.ts';
+import type { ReleaseState } from '../db/schema.ts';
+import { serverError } from '../errors.ts';
+import { type Publication, publish } from '../trust/repository.ts';
+import { requireComplete } from './complete.ts';
+import { openContentKey } from './content-keys.ts';
+import { type ReleaseRow, releaseRow } from './releases.ts';
+
+/** A submission as a job carries it: binary fields in base64. */
+export interface PublishJob {
+  readonly releaseId: string;
+  readonly actor: Actor;
+  readonly metadata: readonly (readonly [string, string])[];
+  readonly targets: readonly (readonly [string, string])[];
+}
+
+export function publishJob(releaseId: string, { metadata, targets }: Publication, actor: Actor): PublishJob {
+  return { releaseId, actor, metadata: encoded(metadata), targets: encoded(targets) };
+}
+
+/**
+ * The job behind a submission: every object is there and intact, then the metadata goes live. A refusal is written
+ * to the release, for the pipeline to read; trouble of our own is thrown, for the queue to try again.
+ */
+export async function publishRelease(context: Context, job: PublishJob): Promise<void> {
+  const release = await releaseRow(context, job.releaseId);
+  const publication = { metadata: decoded(job.metadata), targets: decoded(job.targets) };
+  if (release.state !== 'publishing' || !carries(publication, release)) return;
+  try {
+    const contentKey = openContentKey(context, release.manifest_digest, release.sealed_content_key);
+    await requireComplete(context.blobs, release, contentKey);
+    await publish(context, publication, async db => {
+      await settle(db, release, { state: 'published', problem: null, published_at: context.now() });
+      const subject = `${release.product} ${release.version} to ${release.channel}`;
+      await audit(db, context.now(), job.actor, 'release.publish', subject);
+    });
+    context.log.info({ release: release.id, version: release.version, channel: release.channel }, 'release published');
+  } catch (error) {
+    if (!(error instanceof RolloverError) || error.kind === 'storage') throw error;
+    await failRelease(context, release, `${error.code}: ${error.message}`);
+  }
+}
+
+/** Called when the queue has given up on a release. */
+export async function giveUpRelease(context: Context, job: PublishJob): Promise<void> {
+  const release = await releaseRow(context, job.releaseId);
+  if (release.state === 'publishing' && carries({ targets: decoded(job.targets) }, release)) {
+    await failRelease(context, release, 'the service failed while publishing; its log says why. Publish again.');
+  }
+}
+
+async function failRelease(context: Context, release: ReleaseRow, problem: string): Promise<void> {
+  context.log.warn({ release: release.id, problem }, 'release refused');
+  await settle(context.db, release, { state: 'failed', problem, published_at: null }).catch(error => {
+    if (!hasCode(error, 'metadata-conflict')) throw error;
+  });
+}
+
+/** Ends the submission that was read, and no other: the same version may have been submitted again meanwhile. */
+async function settle(
+  db: Database,
+  release: ReleaseRow,
+  outcome: { readonly state: ReleaseState; readonly problem: string | null; readonly published_at: Date | null },
+): Promise<void> {
+  const { numUpdatedRows } = await db
+    .updateTable('releases')
+    .set(outcome)
+    .where('id', '=', release.id)
+    .where('state', '=', 'publishing')
+    .where('document', '=', release.document)
+    .executeTakeFirstOrThrow();
+  if (numUpdatedRows === 1n) return;
+  throw serverError('metadata-conflict', `${release.product} ${release.version} was submitted again meanwhile.`);
+}
+
+/** Whether a publication was made for this submission; a job of another one finds the same version submitted again. */
+export function carries(
+  { targets }: Pick<Publication, 'targets'>,
+  { product, channel, version, document }: Pick<ReleaseRow, 'product' | 'channel' | 'version' | 'document'>,
+): boolean {
+  const carried = targets.get(targetPaths.release(product, channel, version));
+  return carried !== undefined && Buffer.from(carried).toString('utf8') === document;
+}
+
+function encoded(files: ReadonlyMap<string, Uint8Array>): [string, string][] {
+  return [...files].map(([name, bytes]) => [name, Buffer.from(bytes).toString('base64')]);
+}
+
+function decoded(files: readonly (readonly [string, string])[]): Map<string, Uint8Array> {
+  return new Map(files.map(([name, text]) => [name, Buffer.from(text, 'base64')]));
+}

@@ -1,0 +1,103 @@
+// Takes releases in from the pipeline. What is published is never changed afterwards; what is not may be submitted again.
+import { randomUUID } from 'node:crypto';
+import { parseDocument, type ReleaseDocument, releaseDocumentSchema, targetPaths } from '../../bundles/index.ts';
+import { CONTENT_KEY_BYTES } from '../../signing/index.ts';
+import type { Actor } from '../audit/audit.ts';
+import type { Context } from '../context.ts';
+import { serverError } from '../errors.ts';
+import type { Publication } from '../trust/repository.ts';
+import { sealContentKey } from './content-keys.ts';
+import { carries, type PublishJob, publishJob } from './publication.ts';
+import { type ReleaseView, releaseById, view } from './releases.ts';
+
+/** What the pipeline hands over when every object is uploaded. */
+export interface ReleaseSubmission {
+  readonly channel: string;
+  /** The exact bytes of `release.json`, which the channel role signs. */
+  readonly document: Uint8Array;
+  readonly content: string;
+  readonly index: string;
+  readonly contentKey: Uint8Array;
+  readonly publication: Publication;
+}
+
+/**
+ * Takes a release in as `publishing`. Until it is published, it may be submitted again.
+ *
+ * @throws `release-exists`, `request-invalid`
+ */
+export async function submitRelease(
+  context: Context,
+  submission: ReleaseSubmission,
+  enqueue: (job: PublishJob) => Promise<void>,
+  actor: Actor,
+): Promise<ReleaseView> {
+  const document = parseDocument(releaseDocumentSchema, submission.document, 'release document');
+  if (submission.contentKey.length !== CONTENT_KEY_BYTES) {
+    throw serverError('request-invalid', `A content key has ${CONTENT_KEY_BYTES} bytes.`);
+  }
+  requireOwn(submission, document);
+  const manifest = document.manifest.sha256;
+  const content = {
+    counter: document.counter,
+    state: 'publishing' as const,
+    problem: null,
+    manifest_digest: manifest,
+    index_digest: submission.index,
+    content_digest: submission.content,
+    sealed_content_key: sealContentKey(context, manifest, submission.contentKey),
+    document: Buffer.from(submission.document).toString('utf8'),
+    created_at: context.now(),
+    published_at: null,
+  };
+  const name = { product: document.product, channel: submission.channel, version: document.version };
+  const stored = await context.db
+    .insertInto('releases')
+    .values({ id: randomUUID(), ...name, ...content })
+    .onConflict(conflict =>
+      conflict
+        .columns(['product', 'channel', 'version'])
+        .doUpdateSet(content)
+        .where('releases.state', '!=', 'published'),
+    )
+    .returning('id')
+    .executeTakeFirst();
+  if (!stored) return existing(context, name, submission.content);
+  await enqueue(publishJob(stored.id, submission.publication, actor));
+  return releaseById(context, stored.id);
+}
+
+/** A published version: the same content again is fine, other content is refused. */
+async function existing(
+  context: Context,
+  name: { readonly product: string; readonly channel: string; readonly version: string },
+  content: string,
+): Promise<ReleaseView> {
+  const row = await context.db
+    .selectFrom('releases')
+    .selectAll()
+    .where('product', '=', name.product)
+    .where('channel', '=', name.channel)
+    .where('version', '=', name.version)
+    .executeTakeFirstOrThrow();
+  if (row.content_digest === content) return view(row);
+  throw serverError(
+    'release-exists',
+    `${name.product} ${name.version} is already in ${name.channel}, with other content.`,
+  );
+}
+
+/** A publication carries its own release under its own name, and touches no other channel. @throws `request-invalid` */
+function requireOwn(
+  { channel, document, publication }: ReleaseSubmission,
+  { product, version }: ReleaseDocument,
+): void {
+  const release = { product, channel, version, document: Buffer.from(document).toString('utf8') };
+  if (!carries(publication, release)) {
+    const path = targetPaths.release(product, channel, version);
+    throw serverError('request-invalid', `The publication does not carry ${path} as it was submitted.`);
+  }
+  const own = ['targets', targetPaths.role(product, channel)];
+  const foreign = [...publication.metadata.keys()].find(role => !own.includes(role));
+  if (foreign !== undefined) throw serverError('request-invalid', `The publication changes the role ${foreign}.`);
+}

@@ -1,5 +1,5 @@
 // The tables of the hosted service, as kysely sees them. Every change is a migration in `migrations.ts`.
-import type { ColumnType, Generated } from 'kysely';
+import type { ColumnType } from 'kysely';
 
 /** PostgreSQL's `timestamptz`; written as Date, read as Date. */
 type Instant = ColumnType<Date, Date, Date>;
@@ -88,12 +88,21 @@ export interface TokenTable {
   created_at: Instant;
 }
 
+/** A link of an organization's chain. The database refuses to change or delete one. */
 export interface AuditTable {
-  seq: Generated<string>;
+  organization: string;
+  /** From 1, without gaps. */
+  number: ColumnType<string, number, never>;
   at: Instant;
   actor: string;
   action: string;
   subject: string;
+  request: string | null;
+  address: string | null;
+  details: ColumnType<unknown, string, never>;
+  /** The hash of the entry before. */
+  previous: string;
+  hash: string;
 }
 
 /** What a POST with an `Idempotency-Key` was answered. */

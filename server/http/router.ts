@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import express, { type Express, type Request, type RequestHandler, type Response } from 'express';
 import { z } from 'zod';
-import type { Context } from '../context.ts';
+import type { Context, Origin } from '../context.ts';
 import { serverError } from '../errors.ts';
 import { type IdempotencyStore, idempotent } from './idempotency.ts';
 import { linkHeader, type Page } from './paging.ts';
@@ -68,7 +68,7 @@ function callOf(
 ): Call<never, never, never> {
   const read = (schema: z.ZodType | undefined, value: unknown) => (schema ? schema.parse(value) : {});
   return {
-    tenant: { ...context, organization: caller?.organization ?? '' },
+    tenant: { ...context, organization: caller?.organization ?? '', origin: originOf(request, response) },
     caller,
     params: read(route.params, request.params),
     query: read(route.query?.strict(), request.query),
@@ -77,6 +77,10 @@ function callOf(
     request,
     response,
   } as unknown as Call<never, never, never>;
+}
+
+function originOf({ socket }: Request, response: Response): Origin {
+  return { request: String(response.getHeader('x-request-id')), address: socket.remoteAddress };
 }
 
 async function answerOf(route: Route, call: Call<never, never, never>) {

@@ -83,7 +83,7 @@ export async function issueLicense(
   };
   await context.db.transaction().execute(async db => {
     await db.insertInto('licenses').values(row).execute();
-    await audit(db, now, actor, 'license.issue', id);
+    await audit(db, context, actor, 'license.issue', id);
   });
   return { id, file };
 }
@@ -106,7 +106,7 @@ export async function rekeyLicense(
   await context.db.transaction().execute(async db => {
     await db.updateTable('licenses').set(columns).where('id', '=', id).execute();
     await db.deleteFrom('wraps').where('license_id', '=', id).execute();
-    await audit(db, context.now(), actor, 'license.rekey', id);
+    await audit(db, context, actor, 'license.rekey', id);
   });
   return { id, file };
 }
@@ -181,7 +181,7 @@ export async function revokeLicense(context: Context, id: string, actor: Actor):
     const change = db.updateTable('licenses').set({ status: 'revoked' }).where('id', '=', id);
     const { numUpdatedRows } = await change.executeTakeFirstOrThrow();
     if (numUpdatedRows === 0n) throw serverError('not-found', `There is no license ${id}.`);
-    await audit(db, context.now(), actor, 'license.revoke', id);
+    await audit(db, context, actor, 'license.revoke', id);
   });
 }
 

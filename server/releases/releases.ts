@@ -116,7 +116,7 @@ export async function publishRelease(context: Context, job: PublishJob): Promise
     await publish(context, publication, async db => {
       await settle(db, release, { state: 'published', problem: null, published_at: context.now() });
       const subject = `${release.product} ${release.version} to ${release.channel}`;
-      await audit(db, context.now(), job.actor, 'release.publish', subject);
+      await audit(db, context, job.actor, 'release.publish', subject);
     });
     context.log.info({ release: release.id, version: release.version, channel: release.channel }, 'release published');
   } catch (error) {

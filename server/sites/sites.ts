@@ -64,7 +64,7 @@ export async function activateSite(context: Context, licenseId: string, body: Ac
         report: null,
       })
       .execute();
-    await audit(db, now, `license:${licenseId}`, 'site.activate', request.site);
+    await audit(db, context, `license:${licenseId}`, 'site.activate', request.site);
     return licenseDocument(context, licenseId, db);
   });
 }
@@ -90,7 +90,7 @@ export async function removeSite(context: Context, id: string, actor: Actor): Pr
   await context.db.transaction().execute(async db => {
     const { numDeletedRows } = await db.deleteFrom('sites').where('id', '=', id).executeTakeFirstOrThrow();
     if (numDeletedRows === 0n) throw serverError('not-found', `There is no site ${id}.`);
-    await audit(db, context.now(), actor, 'site.remove', id);
+    await audit(db, context, actor, 'site.remove', id);
   });
 }
 

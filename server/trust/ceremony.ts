@@ -18,7 +18,7 @@ export async function publishCeremony(
   const targets = metadata.get('targets');
   const keySets = targets ? await namedKeySets(context, targets) : new Map();
   await publish(context, { metadata, targets: keySets }, db =>
-    audit(db, context.now(), actor, 'trust.publish', versions.join(', ')),
+    audit(db, context, actor, 'trust.publish', versions.join(', ')),
   );
   context.log.info({ versions }, 'roles published');
 }

@@ -88,6 +88,12 @@ export const SERVER_ERRORS = {
     kind: 'conflict',
     hint: 'Online keys were prepared again after this proposal. Make a new one with `rollover trust request`.',
   },
+  'webhook-refused': {
+    kind: 'input',
+    hint: 'Use an https address on the public internet. The operator of the service can allow networks of his own.',
+  },
+  'webhook-limit': { kind: 'conflict', hint: 'Delete one that is not used any more.' },
+  'webhook-disabled': { kind: 'conflict', hint: 'Enable it first.' },
   'audit-broken': {
     kind: 'integrity',
     hint: 'Export it again. If it stays so, keep both files and the heads, and ask who could write to the database.',

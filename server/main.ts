@@ -24,6 +24,8 @@ import { collectGarbage, GARBAGE_GRACE_MS } from './releases/garbage.ts';
 import { giveUpRelease, type PublishJob, publishRelease } from './releases/releases.ts';
 import { openVault } from './secrets.ts';
 import { renewOnlineRoles } from './trust/repository.ts';
+import { openWebhookQueue } from './webhooks/jobs.ts';
+import { parseNetworks } from './webhooks/networks.ts';
 
 /** Sites accept a timestamp for a week; renewing hourly leaves time to notice that it stopped. */
 const RENEW_EVERY_MS = 3600_000;
@@ -39,6 +41,8 @@ export interface ServerOptions {
   readonly databaseUrl?: string;
   readonly redisUrl?: string;
   readonly serverKey?: string;
+  /** Networks that webhooks may reach beside public addresses, such as `10.20.0.0/16`. */
+  readonly webhookNetworks?: readonly string[];
   /** Keeps sealed objects in a bucket instead of files. */
   readonly s3?: S3Options;
   readonly log?: Logger;
@@ -73,6 +77,7 @@ async function start(options: ServerOptions, cleanup: AsyncDisposableStack) {
   const directory = resolve(options.directory);
   const log = options.log ?? pino({ level: 'silent' });
   const step = options.onStep ?? (() => undefined);
+  const networks = parseNetworks(options.webhookNetworks ?? []);
   await ensureDirectory(directory, 0o711);
   await requireFreePorts(options);
   if (options.redisUrl !== undefined) await requireRedis(options.redisUrl);
@@ -93,7 +98,11 @@ async function start(options: ServerOptions, cleanup: AsyncDisposableStack) {
   const adminTokenPath = await ensureAdminToken(db, directory, context.now());
 
   step('starting the job queue');
-  const jobs = await startJobs(context, { connection, redisUrl: options.redisUrl }, cleanup);
+  const backend = { connection, redisUrl: options.redisUrl };
+  const jobs = await startJobs(context, backend, cleanup);
+  const onError = (error: Error) => log.warn({ err: error }, 'webhooks');
+  const webhooks = await openWebhookQueue(context, backend, networks, onError);
+  cleanup.defer(() => webhooks.close());
 
   step('opening the ports');
   await listen(vendorApi(context, jobs), options, cleanup);

@@ -2,6 +2,7 @@
 import { type Kysely, sql } from 'kysely';
 import { type Migration, Migrator } from 'kysely/migration';
 import { auditChain } from '../audit/migration.ts';
+import { webhooks } from '../webhooks/migration.ts';
 import type { Database } from './database.ts';
 
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -44,6 +45,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
     },
   },
   '0012-audit-chain': auditChain,
+  '0013-webhooks': webhooks,
 };
 
 /** Releases from before have neither: they are no base for packing, and their content is not recognized again. */

@@ -105,6 +105,49 @@ export interface AuditTable {
   hash: string;
 }
 
+/** Where an organization's events are delivered to. */
+export interface WebhookTable {
+  id: string;
+  organization: string;
+  url: string;
+  /** Types; `*` for all. */
+  events: string[];
+  sealed_secret: Buffer;
+  /** Signed with as well, until then. */
+  sealed_previous_secret: Buffer | null;
+  previous_until: Instant | null;
+  disabled_at: Instant | null;
+  disabled_why: string | null;
+  /** Failed attempts since the last success, and since when. */
+  failures: number;
+  failing_since: Instant | null;
+  revision: number;
+  created_at: Instant;
+}
+
+/** `pending`: not tried yet. `failed`: tried, and will be again. `dead`: given up, unless it is replayed by hand. */
+export type DeliveryState = 'pending' | 'succeeded' | 'failed' | 'dead';
+
+/** An event on its way to one endpoint. */
+export interface DeliveryTable {
+  id: string;
+  webhook_id: string;
+  event: string;
+  type: string;
+  /** JSON, as it is sent. */
+  payload: string;
+  state: DeliveryState;
+  attempts: number;
+  /** While it is being tried: when that attempt is given up. */
+  next_attempt_at: Instant;
+  /** Of the attempt under way. */
+  claim: string | null;
+  last_status: number | null;
+  last_error: string | null;
+  last_attempt_at: Instant | null;
+  created_at: Instant;
+}
+
 /** What a POST with an `Idempotency-Key` was answered. */
 export interface IdempotencyTable {
   id: string;
@@ -127,4 +170,6 @@ export interface Tables {
   wraps: WrapTable;
   tokens: TokenTable;
   audit: AuditTable;
+  webhooks: WebhookTable;
+  webhook_deliveries: DeliveryTable;
 }

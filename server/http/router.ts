@@ -5,6 +5,7 @@ import { z } from 'zod';
 import type { Context, Origin } from '../context.ts';
 import { serverError } from '../errors.ts';
 import { type IdempotencyStore, idempotent } from './idempotency.ts';
+import { observe, type RequestMetrics, type Seen, seenOf } from './observe.ts';
 import { linkHeader, type Page } from './paging.ts';
 import { notFound, problems } from './problem.ts';
 import type { RateLimiter } from './rate-limit.ts';
@@ -14,6 +15,8 @@ export interface RouterParts {
   readonly context: Context;
   readonly limiter: RateLimiter;
   readonly idempotency: IdempotencyStore;
+  /** Counts requests, when somebody reads the numbers. */
+  readonly metrics?: RequestMetrics;
   /** Who calls. @throws `unauthorized` */
   authenticate(request: Request): Promise<Caller>;
 }
@@ -24,6 +27,7 @@ export function appOf(routes: readonly Route[], parts: RouterParts): Express {
   app.disable('x-powered-by');
   app.disable('etag');
   app.use(requestId);
+  app.use(observe(parts.context.log, parts.metrics));
   for (const route of routes) app[route.method](route.path, handlerOf(route, parts));
   app.use(notFound);
   app.use(problems(parts.context.log));
@@ -38,7 +42,9 @@ const requestId: RequestHandler = (_request, response, next) => {
 function handlerOf(route: Route, parts: RouterParts): RequestHandler {
   const readBody = bodyReader(route);
   return async (request, response) => {
-    const caller = await callerOf(route, parts, request);
+    const seen = seenOf(response);
+    seen.route = route;
+    const caller = await callerOf(route, parts, request, seen);
     if (caller) parts.limiter.take(caller.actor, response);
     await readBody(request, response);
     const call = callOf(route, parts, caller, request, response);
@@ -52,9 +58,15 @@ function handlerOf(route: Route, parts: RouterParts): RequestHandler {
   };
 }
 
-async function callerOf({ access }: Route, parts: RouterParts, request: Request): Promise<Caller | undefined> {
+async function callerOf(
+  { access }: Route,
+  parts: RouterParts,
+  request: Request,
+  seen: Seen,
+): Promise<Caller | undefined> {
   if (access === 'anybody') return undefined;
   const caller = await parts.authenticate(request);
+  seen.caller = caller;
   if (caller.scopes.has(access)) return caller;
   throw serverError('forbidden', `This call needs the scope ${access}.`);
 }

@@ -17,7 +17,7 @@ export function testApi(routes: readonly Route[], context: Context, parts: Parti
   return appOf(routes, {
     context,
     limiter: new RateLimiter({ perSecond: 1000, burst: 1000, now: () => 0 }),
-    idempotency: { db: context.db, now: context.now },
+    idempotency: context,
     authenticate: async request => callerOf(request),
     ...parts,
   });

@@ -46,8 +46,10 @@ const as = (caller: string) => {
 const owner = as('acme owner');
 
 test('the secret is shown once, and ends neither in a view nor in the audit log', async () => {
-  const { body, headers } = await owner.post('/v1/webhooks', HOOK).expect(201);
+  const { body, headers } = await owner.post('/v1/webhooks', HOOK).set('idempotency-key', 'once').expect(201);
   const { secret, id } = body;
+  const again = await owner.post('/v1/webhooks', HOOK).set('idempotency-key', 'once').expect(201);
+  assert.deepEqual(again.body, body, 'a call that is repeated because its answer got lost gets it');
   assert.match(secret, /^whsec_/);
   assert.equal(headers['etag'], '"1"');
   const rotated = await owner.post(`/v1/webhooks/${id}/rotate-secret`).expect(200);
@@ -56,6 +58,8 @@ test('the secret is shown once, and ends neither in a view nor in the audit log'
     (await owner.get(`/v1/webhooks/${id}`).expect(200)).text,
     (await owner.get('/v1/webhooks').expect(200)).text,
     (await owner.get('/v1/audit/export').expect(200)).text,
+    JSON.stringify(await database.db.selectFrom('idempotency').selectAll().execute()),
+    JSON.stringify(await database.db.selectFrom('webhooks').selectAll().execute()),
   ];
   assert.match(texts[2] ?? '', /webhook\.create.*hooks\.example/);
   for (const text of texts) {

@@ -112,6 +112,29 @@ test('a head is the service’s signed word: a forged one, or another document o
   assert.equal(empty.number, 0);
 });
 
+test('an auditor verifies with the Python of docs/audit.md and nothing of ours', async t => {
+  const directory = await temporary(t);
+  const page = await readFile(new URL('../../../../docs/audit.md', import.meta.url), 'utf8');
+  const code = /```python\n([\s\S]+?)```/.exec(page)?.[1];
+  assert.ok(code);
+  const python = () =>
+    new Promise<string | undefined>(resolve => {
+      execFile('python3', ['-c', code], { cwd: directory }, (error, stdout) => resolve(error ? undefined : stdout));
+    });
+  const odd = { name: 'a "quoted" \\ ümlaut\n', yes: true, nothing: null, few: ['x', 'y'], count: -3 };
+  await audit(database.db, tenantOn(database.db, { organization: 'odd' }), 'service', 'test.odd', 'Größe "1"', odd);
+  await audit(database.db, tenantOn(database.db, { organization: 'odd' }), 'service', 'test.odd', '2');
+  const { text } = await get('/v1/audit/export', 'odd owner').expect(200);
+  await writeFile(join(directory, 'audit.jsonl'), text);
+  if (!(await hasPython())) return t.skip('there is no python3 here');
+  const { body } = await get('/v1/audit/head', 'odd owner').expect(200);
+  assert.equal((await python())?.trim(), `2 ${body.hash}`);
+  await writeFile(join(directory, 'audit.jsonl'), text.replace('ümlaut', 'umlaut'));
+  assert.equal(await python(), undefined);
+});
+
+const hasPython = () => new Promise(resolve => execFile('python3', ['--version'], error => resolve(error === null)));
+
 /** What somebody does who can write to the database, knows how entries are hashed, and puts everything in order again. */
 async function rewriteHistory(organization: string, number: number, subject: string): Promise<void> {
   const { db } = database;

@@ -12,6 +12,7 @@ import {
 import { interruptedError, reportFailure, usageError } from './failure.ts';
 import { endWithLauncher } from './launcher.ts';
 import {
+  auditCommand,
   licenseCommand,
   mediaExportCommand,
   releaseCommand,
@@ -35,7 +36,9 @@ for (const make of [mediaExportCommand, mediaImportCommand]) media.addCommand(ma
 
 /** The tree, in the order in which people meet it. */
 const GROUPS: Readonly<Record<string, readonly Command[]>> = {
-  'The vendor': [serverCommand, trustCommand, releaseCommand, licenseCommand, siteCommand].map(make => make(out)),
+  'The vendor': [serverCommand, trustCommand, releaseCommand, licenseCommand, siteCommand, auditCommand].map(make =>
+    make(out),
+  ),
   'Both sides of an air gap': [media],
   'The site': [agentCommand, statusCommand, planCommand, applyCommand, simulateCommand].map(make => make(out)),
 };

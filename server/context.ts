@@ -14,7 +14,20 @@ export interface Context {
   now(): Date;
 }
 
+/** The organization of what was there before there were several, and of a service that has one. */
+export const FIRST_ORGANIZATION = 'default';
+
+/** The call that something is done for. */
+export interface Origin {
+  /** Under which the log has it. */
+  readonly request: string;
+  /** Of the caller; undefined when its connection is gone. */
+  readonly address: string | undefined;
+}
+
 /** The service as one organization sees it: what it reads and writes is that organization's. */
 export interface Tenant extends Context {
   readonly organization: string;
+  /** Absent for what the service does by itself. */
+  readonly origin?: Origin;
 }

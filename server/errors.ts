@@ -89,6 +89,17 @@ export const SERVER_ERRORS = {
     kind: 'conflict',
     hint: 'Online keys were prepared again after this proposal. Make a new one with `rollover trust request`.',
   },
+  'webhook-refused': {
+    kind: 'input',
+    hint: 'Use an https address on the public internet. The operator of the service can allow networks of his own.',
+  },
+  'webhook-limit': { kind: 'conflict', hint: 'Delete one that is not used any more.' },
+  'webhook-disabled': { kind: 'conflict', hint: 'Enable it first.' },
+  'audit-broken': {
+    kind: 'integrity',
+    hint: 'Export it again. If it stays so, keep both files and the heads, and ask who could write to the database.',
+  },
+  'audit-head-invalid': { kind: 'input', hint: 'Name a file that `rollover audit head` wrote.' },
   'file-exists': { kind: 'conflict', hint: 'Nothing was overwritten. Choose another name with --out.' },
   'file-unreadable': { kind: 'input', hint: 'Check the path and its permissions.' },
 } as const satisfies ErrorTable;

@@ -1,4 +1,5 @@
 // What the command line and the tests use of this room.
+export * from './cli/audit.ts';
 export * from './cli/license.ts';
 export * from './cli/media.ts';
 export * from './cli/release.ts';

@@ -16,6 +16,8 @@ import { serverError } from './errors.ts';
 import { certificatePort } from './feed/certificate-port.ts';
 import { feedApi } from './feed/feed-api.ts';
 import { pskServer } from './feed/psk-listener.ts';
+import { forgetAnswers } from './http/idempotency.ts';
+import { RequestMetrics } from './http/observe.ts';
 import { ensureAdminToken } from './http/tokens.ts';
 import { vendorApi } from './http/vendor-api.ts';
 import { openQueue } from './jobs/queues.ts';
@@ -26,6 +28,8 @@ import { collectGarbage, GARBAGE_GRACE_MS } from './releases/garbage.ts';
 import { giveUpRelease, type PublishJob, publishRelease } from './releases/publication.ts';
 import { openVault } from './secrets.ts';
 import { renewOnlineRoles } from './trust/repository.ts';
+import { openWebhookQueue } from './webhooks/jobs.ts';
+import { parseNetworks } from './webhooks/networks.ts';
 
 /** Sites accept a timestamp for a week; renewing hourly leaves time to notice that it stopped. */
 const RENEW_EVERY_MS = 3600_000;
@@ -43,6 +47,8 @@ export interface ServerOptions {
   readonly databaseUrl?: string;
   readonly redisUrl?: string;
   readonly serverKey?: string;
+  /** Networks that webhooks may reach beside public addresses, such as `10.20.0.0/16`. */
+  readonly webhookNetworks?: readonly string[];
   /** Keeps sealed objects in a bucket instead of files. */
   readonly s3?: S3Options;
   readonly log?: Logger;
@@ -85,6 +91,7 @@ async function start(options: ServerOptions, cleanup: AsyncDisposableStack) {
   const directory = resolve(options.directory);
   const log = options.log ?? pino({ level: 'silent' });
   const step = options.onStep ?? (() => undefined);
+  const networks = parseNetworks(options.webhookNetworks ?? []);
   await ensureDirectory(directory, 0o711);
   await requireFreePorts(options);
   const feed = feedAddress(options);
@@ -106,10 +113,16 @@ async function start(options: ServerOptions, cleanup: AsyncDisposableStack) {
   const adminTokenPath = await ensureAdminToken(db, directory, context.now());
 
   step('starting the job queue');
-  const jobs = await startJobs(context, { connection, redisUrl: options.redisUrl }, cleanup);
+  const backend = { connection, redisUrl: options.redisUrl };
+  const { jobs, queues } = await startJobs(context, backend, cleanup);
+  const onError = (error: Error) => log.warn({ err: error }, 'webhooks');
+  const webhooks = await openWebhookQueue(context, backend, networks, onError);
+  cleanup.defer(() => webhooks.close());
 
   step('opening the ports');
-  await listen(vendorApi(context, jobs), options, cleanup);
+  const requests = new RequestMetrics();
+  const parts = { jobs, networks, queues: { ...queues, webhooks }, requests };
+  await listen(vendorApi(context, parts), options, cleanup);
   const api = feedApi(context);
   const sites = pskServer(api, identity => pskOfLicense(context, identity), log);
   await listenNet(sites.server, options.host, options.feedPort);
@@ -158,15 +171,18 @@ async function startJobs(
   cleanup.defer(() => upkeep.close());
   await upkeep.every(RENEW_EVERY_MS, 'renew-online-roles', {});
   await upkeep.every(COLLECT_EVERY_MS, 'collect-garbage', {});
-  return {
+  const jobs = {
     publish: (job: PublishJob) => releases.add('publish', job),
     wrapForAll: (manifest: string) => wraps.add('wrap-for-all', { manifest }),
   };
+  return { jobs, queues: { releases, wraps, upkeep } };
 }
 
 async function upkeepWork(context: Context, name: string): Promise<void> {
-  if (name === 'collect-garbage') await collectGarbage(context, { graceMs: GARBAGE_GRACE_MS, dryRun: false });
-  else await renewOnlineRoles(context);
+  if (name === 'collect-garbage') {
+    await collectGarbage(context, { graceMs: GARBAGE_GRACE_MS, dryRun: false });
+    await forgetAnswers(context);
+  } else await renewOnlineRoles(context);
 }
 
 /** Found out before the database starts: the commonest mistake should be told first and fast. */

@@ -17,7 +17,7 @@ export * from './io/reference-time.ts';
 export * from './io/state-file.ts';
 export * from './io/system-error.ts';
 export * from './io/trust-store.ts';
-export { keySetOf } from './jws.ts';
+export { keySetOf, signJws, verifyJws } from './jws.ts';
 export * from './key-envelope.ts';
 export * from './keys.ts';
 export * from './license.ts';

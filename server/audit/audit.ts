@@ -1,10 +1,53 @@
-// Who did what, in the order it happened. Rows are only ever added.
+// Who did what, in the order it happened: one chain for each organization, only ever added to.
+import { sql } from 'kysely';
+import { type Context, FIRST_ORGANIZATION, type Tenant } from '../context.ts';
 import type { Database } from '../db/database.ts';
+import { type Details, type Entry, entryHash } from './chain.ts';
+import { headOf } from './entries.ts';
 
 /** Who acts: a token by its name, a license, or the service itself. */
 export type Actor = `token:${string}` | `license:${string}` | 'service';
 
-/** Adds an entry, inside the caller's transaction when `db` is one. `subject` names the object, never a secret. */
-export async function audit(db: Database, at: Date, actor: Actor, action: string, subject: string): Promise<void> {
-  await db.insertInto('audit').values({ at, actor, action, subject }).execute();
+/** For whom: a tenant. What names no organization writes into the first one's chain. */
+export type AuditedFor = Pick<Context, 'now'> & Partial<Pick<Tenant, 'organization' | 'origin'>>;
+
+/** With the organization's hash, one lock for each chain, over all services that share the database. */
+const CHAIN_LOCK = 0x4155_4449;
+
+/**
+ * Adds an entry, inside the caller's transaction when `db` is one. The chain is locked until that ends, so that entries follow
+ * each other in the order of their commits: call it last.
+ *
+ * @param subject names the object, never a secret; neither does `details`
+ */
+export async function audit(
+  db: Database,
+  tenant: AuditedFor,
+  actor: Actor,
+  action: string,
+  subject: string,
+  details: Details = {},
+): Promise<void> {
+  if (!db.isTransaction) {
+    return db.transaction().execute(own => audit(own, tenant, actor, action, subject, details));
+  }
+  const { organization = FIRST_ORGANIZATION, origin } = tenant;
+  await sql`select pg_advisory_xact_lock(${CHAIN_LOCK}, hashtext(${organization}))`.execute(db);
+  const { number, hash } = await headOf(db, organization);
+  const entry: Entry = {
+    version: 1,
+    organization,
+    number: number + 1,
+    at: tenant.now().toISOString(),
+    actor,
+    action,
+    subject,
+    request: origin?.request ?? null,
+    address: origin?.address ?? null,
+    details: details as Entry['details'],
+    previous: hash,
+  };
+  const { version: _, at, details: said, ...columns } = entry;
+  const row = { ...columns, at: new Date(at), details: JSON.stringify(said), hash: entryHash(entry) };
+  await db.insertInto('audit').values(row).execute();
 }

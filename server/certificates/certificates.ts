@@ -9,6 +9,7 @@ import type { Context } from '../context.ts';
 import type { CertificateTable } from '../db/schema.ts';
 import { serverError } from '../errors.ts';
 import { activeLicense } from '../licenses/licenses.ts';
+import { emit } from '../webhooks/emit.ts';
 import { serviceAuthority } from './authority.ts';
 import { clientCertificate } from './issue.ts';
 import { requestedKey } from './request.ts';
@@ -66,7 +67,7 @@ export async function issueCertificate(
   };
   await context.db.transaction().execute(async db => {
     await db.insertInto('certificates').values(row).execute();
-    await audit(db, now, actor, 'certificate.issue', row.serial);
+    await audit(db, context, actor, 'certificate.issue', row.serial);
   });
   const pem = { certificate: certificate.toString('pem'), authority: authority.certificate.toString('pem') };
   return { ...view(row), ...pem, feed: context.feed };
@@ -102,7 +103,8 @@ export async function revokeCertificate(context: Context, serial: string, actor:
       .returningAll()
       .executeTakeFirst();
     if (!row) throw serverError('not-found', `There is no certificate ${serial}.`);
-    await audit(db, now, actor, 'certificate.revoke', serial);
+    await emit(db, context, { type: 'certificate.revoked', data: { serial, license: row.license_id } });
+    await audit(db, context, actor, 'certificate.revoke', serial);
     return view(row);
   });
 }

@@ -20,6 +20,7 @@ const environmentSchema = z.object({
     .string()
     .regex(/^[A-Za-z0-9_-]{43}$/, 'base64url of 32 bytes')
     .optional(),
+  ROLLOVER_WEBHOOK_NETWORKS: z.string().max(1024).optional(),
 });
 
 interface Flags {
@@ -104,14 +105,16 @@ Environment, checked at the start:
   REDIS_URL            runs the job queue on Redis instead of PostgreSQL
   S3_BUCKET            keeps sealed objects in a bucket instead of files; with S3_ENDPOINT (unless it is Amazon’s),
                        S3_PREFIX, AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
-  ROLLOVER_SERVER_KEY  the key that secrets are sealed with, base64url of 32 bytes (default: a file in --data)`;
+  ROLLOVER_SERVER_KEY  the key that secrets are sealed with, base64url of 32 bytes (default: a file in --data)
+  ROLLOVER_WEBHOOK_NETWORKS
+                       networks that webhooks may reach beside public addresses, with commas: 10.20.0.0/16,fd12::/32`;
 
 function optionsOf(flags: Flags): ServerOptions {
   const environment = environmentSchema.safeParse(process.env);
   if (!environment.success) {
     throw serverError('config-invalid', `The environment is not usable: ${z.prettifyError(environment.error)}.`);
   }
-  const { DATABASE_URL, REDIS_URL, ROLLOVER_SERVER_KEY, ...s3 } = environment.data;
+  const { DATABASE_URL, REDIS_URL, ROLLOVER_SERVER_KEY, ROLLOVER_WEBHOOK_NETWORKS, ...s3 } = environment.data;
   return {
     directory: flags.data,
     host: flags.host,
@@ -123,6 +126,7 @@ function optionsOf(flags: Flags): ServerOptions {
     ...(REDIS_URL === undefined ? {} : { redisUrl: REDIS_URL }),
     ...(s3.S3_BUCKET === undefined ? {} : { s3: s3Options(s3.S3_BUCKET, s3) }),
     ...(ROLLOVER_SERVER_KEY === undefined ? {} : { serverKey: ROLLOVER_SERVER_KEY }),
+    ...(ROLLOVER_WEBHOOK_NETWORKS ? { webhookNetworks: ROLLOVER_WEBHOOK_NETWORKS.split(',') } : {}),
     log: pino({ level: flags.verbose ? 'info' : 'warn' }, pino.destination(2)),
   };
 }

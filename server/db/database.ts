@@ -17,5 +17,15 @@ export function openDatabase(connection: Connection): Database {
   const pool = new pg.Pool({ ...connection, max: POOL_SIZE });
   // An idle connection that breaks is replaced by the pool; without a listener it would end the process.
   pool.on('error', () => undefined);
-  return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
+  const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
+  POOLS.set(db, pool);
+  return db;
+}
+
+const POOLS = new WeakMap<Database, pg.Pool>();
+
+/** Connections that are open, those of them that nobody uses, and work that waits for one. */
+export function poolCounts(db: Database): { readonly open: number; readonly idle: number; readonly waiting: number } {
+  const pool = POOLS.get(db);
+  return { open: pool?.totalCount ?? 0, idle: pool?.idleCount ?? 0, waiting: pool?.waitingCount ?? 0 };
 }

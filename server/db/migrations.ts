@@ -1,6 +1,8 @@
 // The history of the schema, forward and back. A migration that has been released is never edited.
 import { type Kysely, sql } from 'kysely';
 import { type Migration, Migrator } from 'kysely/migration';
+import { auditChain } from '../audit/migration.ts';
+import { webhooks } from '../webhooks/migration.ts';
 import type { Database } from './database.ts';
 
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -50,6 +52,8 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
       await db.schema.dropTable('idempotency').execute();
     },
   },
+  '0012-audit-chain': auditChain,
+  '0013-webhooks': webhooks,
 };
 
 const CERTIFICATES = [
@@ -96,7 +100,11 @@ const FIRST_TABLES = [
 
 /** Brings the schema to the newest version. Safe to run from several processes: kysely takes a lock. */
 export async function migrate(db: Database): Promise<void> {
-  const migrator = new Migrator({ db, provider: { getMigrations: async () => ({ ...MIGRATIONS }) } });
-  const { error } = await migrator.migrateToLatest();
+  const { error } = await migratorOf(db).migrateToLatest();
   if (error) throw error;
+}
+
+/** Goes to any version, forward and back. */
+export function migratorOf(db: Database): Migrator {
+  return new Migrator({ db, provider: { getMigrations: async () => ({ ...MIGRATIONS }) } });
 }

@@ -1,5 +1,5 @@
 // The tables of the hosted service, as kysely sees them. Every change is a migration in `migrations.ts`.
-import type { ColumnType, Generated } from 'kysely';
+import type { ColumnType } from 'kysely';
 
 /** PostgreSQL's `timestamptz`; written as Date, read as Date. */
 type Instant = ColumnType<Date, Date, Date>;
@@ -100,12 +100,64 @@ export interface TokenTable {
   created_at: Instant;
 }
 
+/** A link of an organization's chain. The database refuses to change or delete one. */
 export interface AuditTable {
-  seq: Generated<string>;
+  organization: string;
+  /** From 1, without gaps. */
+  number: ColumnType<string, number, never>;
   at: Instant;
   actor: string;
   action: string;
   subject: string;
+  request: string | null;
+  address: string | null;
+  details: ColumnType<unknown, string, never>;
+  /** The hash of the entry before. */
+  previous: string;
+  hash: string;
+}
+
+/** Where an organization's events are delivered to. */
+export interface WebhookTable {
+  id: string;
+  organization: string;
+  url: string;
+  /** Types; `*` for all. */
+  events: string[];
+  sealed_secret: Buffer;
+  /** Signed with as well, until then. */
+  sealed_previous_secret: Buffer | null;
+  previous_until: Instant | null;
+  disabled_at: Instant | null;
+  disabled_why: string | null;
+  /** Failed attempts since the last success, and since when. */
+  failures: number;
+  failing_since: Instant | null;
+  revision: number;
+  created_at: Instant;
+}
+
+/** `pending`: not tried yet. `failed`: tried, and will be again. `dead`: given up, unless it is replayed by hand. */
+export type DeliveryState = 'pending' | 'succeeded' | 'failed' | 'dead';
+
+/** An event on its way to one endpoint. */
+export interface DeliveryTable {
+  id: string;
+  webhook_id: string;
+  event: string;
+  type: string;
+  /** JSON, as it is sent. */
+  payload: string;
+  state: DeliveryState;
+  attempts: number;
+  /** While it is being tried: when that attempt is given up. */
+  next_attempt_at: Instant;
+  /** Of the attempt under way. */
+  claim: string | null;
+  last_status: number | null;
+  last_error: string | null;
+  last_attempt_at: Instant | null;
+  created_at: Instant;
 }
 
 /** What a POST with an `Idempotency-Key` was answered. */
@@ -115,7 +167,7 @@ export interface IdempotencyTable {
   created_at: Instant;
   /** Null while it is under way. */
   status: number | null;
-  /** JSON. */
+  /** JSON, sealed, in base64. */
   body: string | null;
 }
 
@@ -131,4 +183,6 @@ export interface Tables {
   wraps: WrapTable;
   tokens: TokenTable;
   audit: AuditTable;
+  webhooks: WebhookTable;
+  webhook_deliveries: DeliveryTable;
 }

@@ -1,10 +1,11 @@
 // Makes an express app of routes: who calls, within which rate, with what; then the handler; then the answer with its headers.
 import express, { type Express, type Request, type RequestHandler, type Response } from 'express';
 import { z } from 'zod';
-import type { Context } from '../context.ts';
+import type { Context, Origin } from '../context.ts';
 import { serverError } from '../errors.ts';
 import { newApp } from './app.ts';
 import { type IdempotencyStore, idempotent } from './idempotency.ts';
+import { observe, type RequestMetrics, type Seen, seenOf } from './observe.ts';
 import { linkHeader, type Page } from './paging.ts';
 import { notFound, problems } from './problem.ts';
 import type { RateLimiter } from './rate-limit.ts';
@@ -14,6 +15,8 @@ export interface RouterParts {
   readonly context: Context;
   readonly limiter: RateLimiter;
   readonly idempotency: IdempotencyStore;
+  /** Counts requests, when somebody reads the numbers. */
+  readonly metrics?: RequestMetrics;
   /** Who calls. @throws `unauthorized` */
   authenticate(request: Request): Promise<Caller>;
 }
@@ -21,6 +24,7 @@ export interface RouterParts {
 /** The app that serves these routes and nothing else. */
 export function appOf(routes: readonly Route[], parts: RouterParts): Express {
   const app = newApp();
+  app.use(observe(parts.context.log, parts.metrics));
   for (const route of routes) app[route.method](route.path, handlerOf(route, parts));
   app.use(notFound);
   app.use(problems(parts.context.log));
@@ -30,7 +34,9 @@ export function appOf(routes: readonly Route[], parts: RouterParts): Express {
 function handlerOf(route: Route, parts: RouterParts): RequestHandler {
   const readBody = bodyReader(route);
   return async (request, response) => {
-    const caller = await callerOf(route, parts, request);
+    const seen = seenOf(response);
+    seen.route = route;
+    const caller = await callerOf(route, parts, request, seen);
     if (caller) parts.limiter.take(caller.actor, response);
     await readBody(request, response);
     const call = callOf(route, parts, caller, request, response);
@@ -44,9 +50,15 @@ function handlerOf(route: Route, parts: RouterParts): RequestHandler {
   };
 }
 
-async function callerOf({ access }: Route, parts: RouterParts, request: Request): Promise<Caller | undefined> {
+async function callerOf(
+  { access }: Route,
+  parts: RouterParts,
+  request: Request,
+  seen: Seen,
+): Promise<Caller | undefined> {
   if (access === 'anybody') return undefined;
   const caller = await parts.authenticate(request);
+  seen.caller = caller;
   if (caller.scopes.has(access)) return caller;
   throw serverError('forbidden', `This call needs the scope ${access}.`);
 }
@@ -60,7 +72,7 @@ function callOf(
 ): Call<never, never, never> {
   const read = (schema: z.ZodType | undefined, value: unknown) => (schema ? schema.parse(value) : {});
   return {
-    tenant: { ...context, organization: caller?.organization ?? '' },
+    tenant: { ...context, organization: caller?.organization ?? '', origin: originOf(request, response) },
     caller,
     params: read(route.params, request.params),
     query: read(route.query?.strict(), request.query),
@@ -69,6 +81,10 @@ function callOf(
     request,
     response,
   } as unknown as Call<never, never, never>;
+}
+
+function originOf({ socket }: Request, response: Response): Origin {
+  return { request: String(response.getHeader('x-request-id')), address: socket.remoteAddress };
 }
 
 async function answerOf(route: Route, call: Call<never, never, never>) {

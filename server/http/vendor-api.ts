@@ -2,11 +2,19 @@
 import type { Express } from 'express';
 import { sql } from 'kysely';
 import { z } from 'zod';
+import { auditRoutes } from '../audit/routes.ts';
 import type { Context } from '../context.ts';
+import type { JobQueue } from '../jobs/queues.ts';
 import { licenseRoutes } from '../licenses/routes.ts';
+import { metricsRoute } from '../metrics/routes.ts';
+import { serviceMetrics } from '../metrics/service-metrics.ts';
 import { type Jobs, releaseRoutes } from '../releases/routes.ts';
 import { siteRoutes } from '../sites/routes.ts';
 import { trustRoutes } from '../trust/routes.ts';
+import type { Networks } from '../webhooks/networks.ts';
+import { webhookRoutes } from '../webhooks/routes.ts';
+import { healthRoutes, serviceChecks } from './health.ts';
+import type { RequestMetrics } from './observe.ts';
 import { openApiOf } from './openapi.ts';
 import { RateLimiter } from './rate-limit.ts';
 import { type Route, route } from './route.ts';
@@ -24,8 +32,20 @@ const INFO = {
     'Releases, licenses and sites of a vendor. Refusals are problem documents (RFC 9457) with a stable code.',
 };
 
+/** What the calls need beside the context. */
+export interface ApiParts {
+  readonly jobs: Jobs;
+  /** Networks that webhooks may reach beside public addresses. */
+  readonly networks: Networks;
+  /** By name, for health and numbers. */
+  readonly queues: Readonly<Record<string, Pick<JobQueue<never>, 'counts'>>> & {
+    readonly releases: Pick<JobQueue<never>, 'counts'>;
+  };
+  readonly requests: RequestMetrics;
+}
+
 /** Every call. */
-export function vendorRoutes(jobs: Jobs): readonly Route[] {
+export function vendorRoutes(context: Context, { jobs, networks, queues, requests }: ApiParts): readonly Route[] {
   const routes: readonly Route[] = [
     route({
       method: 'get',
@@ -43,6 +63,10 @@ export function vendorRoutes(jobs: Jobs): readonly Route[] {
     ...releaseRoutes(jobs),
     ...licenseRoutes,
     ...siteRoutes,
+    ...auditRoutes,
+    ...webhookRoutes(networks),
+    ...healthRoutes(serviceChecks(context, queues.releases), context),
+    metricsRoute([...requests.all, ...serviceMetrics(context, queues)]),
   ];
   const document = route({
     method: 'get',
@@ -59,9 +83,10 @@ export function vendorRoutes(jobs: Jobs): readonly Route[] {
 }
 
 /** Builds the app. */
-export function vendorApi(context: Context, jobs: Jobs): Express {
-  return appOf(vendorRoutes(jobs), {
+export function vendorApi(context: Context, parts: ApiParts): Express {
+  return appOf(vendorRoutes(context, parts), {
     context,
+    metrics: parts.requests,
     limiter: new RateLimiter({
       perSecond: CALLS_PER_SECOND,
       burst: BURST,

@@ -10,6 +10,8 @@ export interface JobQueue<Data> {
   add(name: string, data: Data, options?: { readonly jobId?: string }): Promise<void>;
   /** Runs `name` again and again; the schedule survives restarts and exists once, however many services run. */
   every(intervalMs: number, name: string, data: Data): Promise<void>;
+  /** Jobs that wait, run, are put off, or have failed for good. */
+  counts(): Promise<Readonly<Record<'waiting' | 'active' | 'delayed' | 'failed', number>>>;
   /** Waits for the job being worked on, then lets go of the backend. */
   close(): Promise<void>;
 }
@@ -21,6 +23,7 @@ export interface QueueBackend {
 
 /** Finished jobs are kept a while, for those who ask what became of them. */
 const KEPT = { removeOnComplete: { count: 1000 }, removeOnFail: { count: 1000 } };
+const COUNTED = ['waiting', 'active', 'delayed', 'failed'] as const;
 const RETRIES = { attempts: 3, backoff: { type: 'exponential', delay: 500 } };
 
 export interface QueueHandlers<Data> {
@@ -53,6 +56,10 @@ export async function openQueue<Data>(
     },
     async every(intervalMs, job, data) {
       await queue.upsertJobScheduler(job, { every: intervalMs }, { name: job, data, opts: KEPT });
+    },
+    async counts() {
+      const { waiting = 0, active = 0, delayed = 0, failed = 0 } = await queue.getJobCounts(...COUNTED);
+      return { waiting, active, delayed, failed };
     },
     async close() {
       await worker.close();

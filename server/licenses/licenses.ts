@@ -21,6 +21,7 @@ import { serverError } from '../errors.ts';
 import { isBefore, type Page, type PageRequest, page, readCursor } from '../http/paging.ts';
 import { onlineKey } from '../secrets.ts';
 import { publishedMetadata } from '../trust/repository.ts';
+import { emit } from '../webhooks/emit.ts';
 
 export interface LicenseOrder {
   readonly customer: string;
@@ -84,7 +85,9 @@ export async function issueLicense(
   };
   await context.db.transaction().execute(async db => {
     await db.insertInto('licenses').values(row).execute();
-    await audit(db, now, actor, 'license.issue', id);
+    const { customer, product } = order;
+    await emit(db, context, { type: 'license.issued', data: { license: id, customer, product } });
+    await audit(db, context, actor, 'license.issue', id);
   });
   return { id, file };
 }
@@ -107,7 +110,8 @@ export async function rekeyLicense(
   await context.db.transaction().execute(async db => {
     await db.updateTable('licenses').set(columns).where('id', '=', id).execute();
     await db.deleteFrom('wraps').where('license_id', '=', id).execute();
-    await audit(db, context.now(), actor, 'license.rekey', id);
+    await emit(db, context, { type: 'license.rekeyed', data: { license: id } });
+    await audit(db, context, actor, 'license.rekey', id);
   });
   return { id, file };
 }
@@ -184,7 +188,8 @@ export async function revokeLicense(context: Context, id: string, actor: Actor):
     const change = db.updateTable('licenses').set({ status: 'revoked' }).where('id', '=', id);
     const { numUpdatedRows } = await change.executeTakeFirstOrThrow();
     if (numUpdatedRows === 0n) throw serverError('not-found', `There is no license ${id}.`);
-    await audit(db, context.now(), actor, 'license.revoke', id);
+    await emit(db, context, { type: 'license.revoked', data: { license: id } });
+    await audit(db, context, actor, 'license.revoke', id);
   });
 }
 

@@ -7,6 +7,7 @@ import type { Database } from '../db/database.ts';
 import type { ReleaseState } from '../db/schema.ts';
 import { serverError } from '../errors.ts';
 import { type Publication, publish } from '../trust/repository.ts';
+import { emit } from '../webhooks/emit.ts';
 import { requireComplete } from './complete.ts';
 import { openContentKey } from './content-keys.ts';
 import { type ReleaseRow, releaseRow } from './releases.ts';
@@ -37,7 +38,9 @@ export async function publishRelease(context: Context, job: PublishJob): Promise
     await publish(context, publication, async db => {
       await settle(db, release, { state: 'published', problem: null, published_at: context.now() });
       const subject = `${release.product} ${release.version} to ${release.channel}`;
-      await audit(db, context.now(), job.actor, 'release.publish', subject);
+      const { id, product, channel, version } = release;
+      await emit(db, context, { type: 'release.published', data: { release: id, product, channel, version } });
+      await audit(db, context, job.actor, 'release.publish', subject);
     });
     context.log.info({ release: release.id, version: release.version, channel: release.channel }, 'release published');
   } catch (error) {
@@ -56,9 +59,15 @@ export async function giveUpRelease(context: Context, job: PublishJob): Promise<
 
 async function failRelease(context: Context, release: ReleaseRow, problem: string): Promise<void> {
   context.log.warn({ release: release.id, problem }, 'release refused');
-  await settle(context.db, release, { state: 'failed', problem, published_at: null }).catch(error => {
+  const { id, product, channel, version } = release;
+  try {
+    await context.db.transaction().execute(async db => {
+      await settle(db, release, { state: 'failed', problem, published_at: null });
+      await emit(db, context, { type: 'release.failed', data: { release: id, product, channel, version, problem } });
+    });
+  } catch (error) {
     if (!hasCode(error, 'metadata-conflict')) throw error;
-  });
+  }
 }
 
 /** Ends the submission that was read, and no other: the same version may have been submitted again meanwhile. */

@@ -8,6 +8,7 @@ import type { SiteTable } from '../db/schema.ts';
 import { serverError } from '../errors.ts';
 import { isBefore, type Page, type PageRequest, page, readCursor } from '../http/paging.ts';
 import { licenseDocument } from '../licenses/licenses.ts';
+import { emit } from '../webhooks/emit.ts';
 
 export interface SiteView {
   readonly id: string;
@@ -67,7 +68,9 @@ export async function activateSite(context: Context, licenseId: string, body: Ac
         report: null,
       })
       .execute();
-    await audit(db, now, `license:${licenseId}`, 'site.activate', request.site);
+    const { site, name } = request;
+    await emit(db, context, { type: 'site.activated', data: { site, name, license: licenseId } });
+    await audit(db, context, `license:${licenseId}`, 'site.activate', request.site);
     return licenseDocument(context, licenseId, db);
   });
 }
@@ -93,7 +96,8 @@ export async function removeSite(context: Context, id: string, actor: Actor): Pr
   await context.db.transaction().execute(async db => {
     const { numDeletedRows } = await db.deleteFrom('sites').where('id', '=', id).executeTakeFirstOrThrow();
     if (numDeletedRows === 0n) throw serverError('not-found', `There is no site ${id}.`);
-    await audit(db, context.now(), actor, 'site.remove', id);
+    await emit(db, context, { type: 'site.removed', data: { site: id } });
+    await audit(db, context, actor, 'site.remove', id);
   });
 }
 

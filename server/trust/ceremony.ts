@@ -2,6 +2,7 @@
 import { parseOfflineRole } from '../../signing/index.ts';
 import { type Actor, audit } from '../audit/audit.ts';
 import type { Context } from '../context.ts';
+import { emit } from '../webhooks/emit.ts';
 import { namedKeySets } from './document-keys.ts';
 import { type Publication, publish } from './repository.ts';
 
@@ -17,8 +18,9 @@ export async function publishCeremony(
   });
   const targets = metadata.get('targets');
   const keySets = targets ? await namedKeySets(context, targets) : new Map();
-  await publish(context, { metadata, targets: keySets }, db =>
-    audit(db, context.now(), actor, 'trust.publish', versions.join(', ')),
-  );
+  await publish(context, { metadata, targets: keySets }, async db => {
+    await emit(db, context, { type: 'trust.published', data: { roles: versions } });
+    await audit(db, context, actor, 'trust.publish', versions.join(', '));
+  });
   context.log.info({ versions }, 'roles published');
 }

@@ -72,6 +72,6 @@ export async function setUpTrust(context: Context, first: RootOfTrust, actor: Ac
     [targetPaths.issuers, first.issuers],
     [targetPaths.director, first.director],
   ]);
-  await publish(context, { metadata, targets }, db => audit(db, context.now(), actor, 'trust.set-up', 'root 1'));
+  await publish(context, { metadata, targets }, db => audit(db, context, actor, 'trust.set-up', 'root 1'));
   context.log.info('root of trust set up');
 }

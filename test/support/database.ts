@@ -2,12 +2,14 @@
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Database, openDatabase } from '../../server/db/database.ts';
+import { type Connection, type Database, openDatabase } from '../../server/db/database.ts';
 import { startEmbeddedPostgres } from '../../server/db/embedded-postgres.ts';
 import { migrate } from '../../server/db/migrations.ts';
 
 export interface TestDatabase {
   readonly db: Database;
+  /** For what opens one of its own. */
+  readonly connection: Connection;
   close(): Promise<void>;
 }
 
@@ -19,6 +21,7 @@ export async function startTestDatabase(): Promise<TestDatabase> {
   await migrate(db);
   return {
     db,
+    connection: postgres.connection,
     async close() {
       await db.destroy();
       await postgres.stop();

@@ -5,12 +5,21 @@ import { after, before, test } from 'node:test';
 import request from 'supertest';
 import { z } from 'zod';
 import { newRequest } from '../../../server/certificates/request.ts';
+import type { Context } from '../../../server/context.ts';
+import { RequestMetrics } from '../../../server/http/observe.ts';
 import type { Route } from '../../../server/http/route.ts';
 import { vendorRoutes } from '../../../server/http/vendor-api.ts';
+import { parseNetworks } from '../../../server/webhooks/networks.ts';
 import { sha256Hex } from '../../../signing/index.ts';
 import { startTestService, type TestService } from '../../support/service.ts';
 
-const ROUTES = vendorRoutes({ publish: async () => undefined, wrapForAll: async () => undefined });
+/** What the routes are, without a service behind them. */
+const ROUTES = vendorRoutes({} as Context, {
+  jobs: { publish: async () => undefined, wrapForAll: async () => undefined },
+  networks: parseNetworks([]),
+  queues: { releases: { counts: async () => ({ active: 0, delayed: 0, failed: 0, waiting: 0 }) } },
+  requests: new RequestMetrics(),
+});
 const OBJECT = Buffer.from('an object');
 const HOLDER = '7c1a4c1e-6c2f-4f0e-9c55-1d3f9f3f8a11';
 
@@ -39,6 +48,12 @@ interface Made {
 
 const license = (rest = '') => `/v1/licenses/${subject.license}${rest}`;
 const order = { customer: 'Acme', product: 'cloud', channels: ['stable'], nodes: 1 };
+
+/** The first webhook, once there is one. */
+async function webhook(rest = '', body?: object): Promise<Made> {
+  const [first] = await service.api.all<{ id: string }>('/v1/webhooks');
+  return { path: `/v1/webhooks/${first?.id ?? 'none'}${rest}`, ...(body ? { body } : {}) };
+}
 
 /** How each call is made, in an order in which they all work. */
 const CALLS: Readonly<Record<string, () => Made | Promise<Made>>> = {
@@ -98,6 +113,26 @@ const CALLS: Readonly<Record<string, () => Made | Promise<Made>>> = {
   'post /v1/licenses/:id/rekey': () => ({ path: license('/rekey'), body: {} }),
   'get /v1/sites': () => ({ path: '/v1/sites' }),
   'delete /v1/sites/:id': () => ({ path: `/v1/sites/${subject.site}` }),
+  'get /livez': () => ({ path: '/livez' }),
+  'get /readyz': () => ({ path: '/readyz' }),
+  'get /metrics': () => ({ path: '/metrics' }),
+  'get /v1/audit': () => ({ path: '/v1/audit' }),
+  'get /v1/audit/export': () => ({ path: '/v1/audit/export' }),
+  'get /v1/audit/head': () => ({ path: '/v1/audit/head' }),
+  'post /v1/webhooks': () => ({ path: '/v1/webhooks', body: { url: 'https://example.com/hook', events: ['*'] } }),
+  'get /v1/webhooks': () => ({ path: '/v1/webhooks' }),
+  'get /v1/webhooks/:id': () => webhook(),
+  'patch /v1/webhooks/:id': () => webhook('', { enabled: true }),
+  'post /v1/webhooks/:id/rotate-secret': () => webhook('/rotate-secret', {}),
+  'post /v1/webhooks/:id/ping': () => webhook('/ping', {}),
+  'get /v1/webhooks/:id/deliveries': () => webhook('/deliveries'),
+  'post /v1/webhooks/:id/deliveries/:delivery/replay': async () => {
+    const { path } = await webhook('/deliveries');
+    const [delivery] = path.includes('none') ? [] : await service.api.all<{ id: string }>(path);
+    return { path: `${path}/${delivery?.id ?? 'none'}/replay`, body: {} };
+  },
+  'post /v1/webhooks/:id/replay': () => webhook('/replay', { since: '2026-01-01T00:00:00Z' }),
+  'delete /v1/webhooks/:id': () => webhook(),
   'post /v1/licenses/:id/revoke': () => ({ path: license('/revoke'), body: {} }),
 };
 

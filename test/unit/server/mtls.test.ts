@@ -320,7 +320,7 @@ test('certificates are listed and revoked one by one', async () => {
   await rejectsWith('not-found', () => revoke('4'.repeat(32)));
   await rejectsWith('request-invalid', () => revoke('4'));
   await rejectsWith('not-found', () => service.api.get('/v1/licenses/lic-unknown/certificates'));
-  const audit = await service.query(`select action from audit where subject = '${issued.serial}' order by seq`);
+  const audit = await service.query(`select action from audit where subject = '${issued.serial}' order by number`);
   assert.deepEqual(audit, [{ action: 'certificate.issue' }, { action: 'certificate.revoke' }]);
 });
 

@@ -15,10 +15,13 @@ const SITE = { licenseId: 'lic-1', site: 'site-1', product: 'cloud' } as Site;
 const { privateKey, publicKey } = generateKeyPairSync('ed25519');
 const KEY_ID = keyIdOf(publicKeyOf(privateKey));
 const KEYS = Buffer.from(JSON.stringify({ keys: [{ ...publicKey.export({ format: 'jwk' }), kid: KEY_ID }] }));
-const REPOSITORY = { target: async () => ({ bytes: KEYS, meta: { length: KEYS.length } }) } as unknown as Repository;
+const REPOSITORY = {
+  judgedMs: NOW,
+  target: async () => ({ bytes: KEYS, meta: { length: KEYS.length } }),
+} as unknown as Repository;
 
 function says(name: string, director: () => Promise<string>): BundleSource {
-  return { name, director, object: () => assert.fail(), wrap: () => assert.fail() };
+  return { name, director, object: () => assert.fail(), wrap: () => assert.fail(), license: () => assert.fail() };
 }
 
 function document(sequence: number): Promise<string> {
@@ -36,7 +39,7 @@ function fails(code: string, kind: 'license' | 'network'): BundleSource {
 
 async function site(t: TestContext) {
   const directory = await temporary(t);
-  return (...sources: readonly BundleSource[]) => followDirector(directory, SITE, REPOSITORY, sources, NOW);
+  return (...sources: readonly BundleSource[]) => followDirector(directory, SITE, REPOSITORY, sources);
 }
 
 test('the service is asked first, and a mirror only where it does not answer', async t => {

@@ -86,6 +86,7 @@ test('a service that refuses the license has the last word; one that does not an
     name,
     object: async () => THIS.sealed.bytes,
     wrap,
+    license: async () => '',
     director: async () => '',
   });
   const failing = (code: string, kind: 'license' | 'network') =>

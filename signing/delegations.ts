@@ -44,8 +44,12 @@ export function delegations(value: unknown, format: MetadataFormat): Delegations
 }
 
 /** The roles that may speak about `path`, in the order of trust. */
-export function delegatesFor(document: Delegations, path: string): readonly DelegatedRole[] {
-  if (document.bins) return [binRole(document.bins, binOf(document.bins, path))];
+export function delegatesFor(
+  document: Delegations,
+  path: string,
+): readonly Pick<DelegatedRole, 'name' | 'terminating'>[] {
+  const { bins } = document;
+  if (bins) return [{ name: binName(bins, binOf(bins, path)), terminating: true }];
   const pathDigest = sha256Hex(path);
   return document.delegations.filter(
     role =>
@@ -84,7 +88,7 @@ function segmentMatches(pattern: string, text: string): boolean {
     if (pattern[p] === '*') {
       star = p++;
       resume = t;
-    } else if (p < pattern.length && (pattern[p] === '?' || pattern[p] === text[t])) {
+    } else if (pattern[p] === '?' || pattern[p] === text[t]) {
       p++;
       t++;
     } else if (star >= 0) {
@@ -103,13 +107,12 @@ function binOf({ bitLength }: HashBins, path: string): number {
 
 function isBin(bins: HashBins, role: string): boolean {
   const suffix = role.slice(bins.prefix.length + 1);
-  const bin = /^[0-9a-f]{1,8}$/.test(suffix) ? Number.parseInt(suffix, 16) : Number.NaN;
-  return bin < 2 ** bins.bitLength && binRole(bins, bin).name === role;
+  const bin = Number.parseInt(suffix, 16);
+  return bin >= 0 && bin < 2 ** bins.bitLength && binName(bins, bin) === role;
 }
 
-function binRole({ prefix, bitLength, keyids, threshold }: HashBins, bin: number): DelegatedRole {
-  const name = `${prefix}-${bin.toString(16).padStart(Math.ceil(bitLength / 4), '0')}`;
-  return { name, keyids, threshold, terminating: true, paths: [], pathHashPrefixes: [] };
+function binName({ prefix, bitLength }: HashBins, bin: number): string {
+  return `${prefix}-${bin.toString(16).padStart(Math.ceil(bitLength / 4), '0')}`;
 }
 
 function delegatedRole(value: unknown, format: MetadataFormat): DelegatedRole {
@@ -135,7 +138,7 @@ function hashBins(raw: Fields): HashBins {
   if (bitLength > MOST_BIN_BITS) throw new TypeError(`bit_length is more than ${MOST_BIN_BITS}`);
   const prefix = text(raw['name_prefix'], 'name_prefix');
   const bins = { ...roleKeys(raw), bitLength, prefix };
-  requireRoleName(binRole(bins, 0).name, 'full');
+  requireRoleName(binName(bins, 0), 'full');
   return bins;
 }
 

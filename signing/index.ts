@@ -45,7 +45,7 @@ export * from './repository.ts';
 export type { Repository } from './repository-view.ts';
 export type { RoleKeys } from './role-keys.ts';
 export * from './sealed-secret.ts';
-export { type Check, forgetful, type MetadataSource, type TrustStore } from './source.ts';
+export { forgetful, type MetadataSource, type TrustStore } from './source.ts';
 export * from './strict-json.ts';
 export * from './telling.ts';
 export {

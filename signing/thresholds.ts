@@ -36,8 +36,9 @@ export function requireThreshold(
     const signature = file.signatures.get(keyId);
     if (!signature || valid.size >= role.threshold) continue;
     const verifier = verifierOf(key);
-    const identity = verifier?.identity;
-    if (!verifier || identity === undefined || valid.has(identity)) continue;
+    if (!verifier) continue;
+    const { identity } = verifier;
+    if (valid.has(identity)) continue;
     if (verifier.verifies(file.signed, signature)) valid.add(identity);
   }
   const isOnline = name === 'timestamp' || name === 'snapshot';

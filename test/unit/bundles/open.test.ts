@@ -5,7 +5,7 @@ import { type TestContext, test } from 'node:test';
 import { type BundleSource, filesystemStore, openRelease, type ReleaseDocument } from '../../../bundles/index.ts';
 import { encodeManifest, table } from '../../../bundles/manifest.ts';
 import { sealManifest } from '../../../bundles/seal.ts';
-import { entitlementPublicKey, sha256, type Wrap, wrapContentKey } from '../../../signing/index.ts';
+import { entitlementPublicKey, RolloverError, sha256, type Wrap, wrapContentKey } from '../../../signing/index.ts';
 import { rejectsWith } from '../../support/errors.ts';
 import { temporary } from '../../support/temporary.ts';
 
@@ -77,4 +77,36 @@ test('a wrap for another license or another release does not open, nor does one 
   for (const wrap of [forTwo, ofOther, ...relabeled]) {
     await rejectsWith('wrap-unopenable', () => open(t, THIS.sealed.bytes, wrap));
   }
+});
+
+test('a service that refuses the license has the last word; one that does not answer, or has a wrong key, has not', async t => {
+  const store = filesystemStore(join(await temporary(t), 'objects'));
+  const wrap = await wrapOf(THIS, 'one');
+  const source = (name: string, wrap: () => Promise<Wrap>): BundleSource => ({
+    name,
+    object: async () => THIS.sealed.bytes,
+    wrap,
+    license: async () => '',
+    director: async () => '',
+  });
+  const failing = (code: string, kind: 'license' | 'network') =>
+    source('service', () => Promise.reject(new RolloverError(code, { kind, hint: 'Ask.' }, 'No.')));
+  const mirror = source('mirror', async () => wrap);
+  const attempt = (wraps: readonly BundleSource[]) =>
+    openRelease(THIS.document, ONE, { wraps, objects: [mirror] }, store);
+  for (const code of ['feed-refused', 'license-refused']) {
+    await rejectsWith(code, () => attempt([failing(code, 'license'), mirror]));
+  }
+  const forged = await wrapContentKey(sha256('another key'), await entitlementPublicKey(SECRET), {
+    license: 'one',
+    release: THIS.sealed.name,
+  });
+  const others = [
+    failing('feed-unreachable', 'network'),
+    source('foreign', () => wrapOf(OTHER, 'one')),
+    source('forging', async () => forged),
+  ];
+  assert.equal((await attempt([...others, mirror])).version, '5.2.0');
+  const error = await rejectsWith('manifest-corrupt', () => attempt(others));
+  for (const { name } of others) assert.match(error.message, new RegExp(`${name}: `));
 });

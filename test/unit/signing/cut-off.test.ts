@@ -3,12 +3,18 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
   fileTrustStore,
+  firstExpiry,
+  isOffline,
+  LIMITS,
   parseMetadata,
   type Repository,
   refresh,
   refreshFromMedium,
   signMetadata,
   standingOf,
+  trustRoot,
+  updateOfflineSnapshot,
+  updateRoot,
 } from '../../../signing/index.ts';
 import { rejectsWith } from '../../support/errors.ts';
 import {
@@ -266,4 +272,83 @@ test('what a stick has brought is still known after a restart', async t => {
   const files = await store.load();
   assert.deepEqual(files?.offlineSnapshot, repository.served.metadata.get(STATEMENT));
   assert.deepEqual([...(files?.targets.keys() ?? [])], ['targets', 'channel']);
+});
+
+test('whichever snapshot was verified last is gone by, and told', async () => {
+  const repository = await cutOff();
+  const at = async (days: number) =>
+    (await visit(repository.served, repository.anchor, undefined, NOW + days * DAY_MS)).state;
+  assert.equal(isOffline(await at(0)), false);
+  assert.equal(isOffline(await at(8)), true);
+  const without = await newRepository();
+  assert.equal(isOffline((await visit(without.served, without.anchor)).state), false);
+  assert.equal(isOffline(trustRoot(without.anchor)), false);
+});
+
+test('what is known holds for as long as the files that are needed: the timestamp only where the offline snapshot is behind', async () => {
+  const repository = await cutOff();
+  const { state } = await visit(repository.served, repository.anchor);
+  assert.equal(firstExpiry(state), NOW + 365 * DAY_MS);
+  const more = new Map(state.listed).set('other.json', { version: 1 });
+  assert.equal(firstExpiry({ ...state, listed: more }), NOW + 7 * DAY_MS);
+  assert.equal(firstExpiry(trustRoot(repository.anchor)), NOW + 400 * DAY_MS);
+  const without = await newRepository();
+  const online = (await visit(without.served, without.anchor)).state;
+  assert.equal(firstExpiry(online), NOW + 30 * DAY_MS);
+  assert.equal(standingOf(online, NOW), 'current');
+  assert.equal(standingOf(online, NOW + 3000 * DAY_MS), 'warned', 'without a policy, people are told');
+});
+
+test('rollback: an offline snapshot of an older number is refused, after a rotation of other keys as well', async () => {
+  const repository = await cutOff();
+  const old = repository.served.metadata.get(STATEMENT) as Uint8Array;
+  const store = memoryStore();
+  await repository.publishOffline();
+  await visit(repository.served, repository.anchor, store);
+  await visit(repository.served, repository.anchor, store);
+  const replay = async () => {
+    const served = repository.copy();
+    served.metadata.set(STATEMENT, old);
+    const error = await rejectsWith('metadata-version', () => visit(served, repository.anchor, store));
+    assert.match(error.message, /offline-snapshot version 1, but version 2 is already known/);
+  };
+  await replay();
+  repository.keys.snapshot = [newSigner()];
+  await repository.publishRoot();
+  await repository.publishOnline();
+  await replay();
+});
+
+test('a root that names nobody any more for the offline snapshot ends it', async () => {
+  const repository = await cutOff();
+  const { state } = await visit(repository.served, repository.anchor);
+  const statement = repository.served.metadata.get(STATEMENT) as Uint8Array;
+  repository.offlineKeys = undefined;
+  await repository.publishRoot();
+  const next = updateRoot(state, repository.served.metadata.get('2.root.json') as Uint8Array);
+  assert.equal(next.offlineSnapshot, undefined);
+  const error = await rejectsWith('metadata-signature', async () => updateOfflineSnapshot(next, statement));
+  assert.match(error.message, /Root 2 names nobody for the role offline-snapshot/);
+});
+
+test('refusals name the file that is wrong', async () => {
+  const repository = await cutOff();
+  const statement = repository.served.metadata.get(STATEMENT) as Uint8Array;
+  const late = NOW + 500 * DAY_MS;
+  const expired = await rejectsWith('metadata-expired', () =>
+    visit(repository.served, repository.anchor, undefined, late),
+  );
+  assert.match(expired.message, /^The offline-snapshot metadata expired/);
+  const large = Buffer.concat([statement, Buffer.alloc(LIMITS.snapshotBytes, ' ')]);
+  repository.served.metadata.set(STATEMENT, large);
+  const tooLarge = await rejectsWith('metadata-too-large', () => visit(repository.served, repository.anchor));
+  assert.match(tooLarge.message, /^The offline-snapshot metadata has/);
+  const fork = new TestRepository();
+  Object.assign(fork.keys, repository.keys);
+  fork.offlineKeys = repository.offlineKeys;
+  await fork.publishRoot();
+  const forked = await rejectsWith('metadata-digest', async () =>
+    updateOfflineSnapshot(trustRoot(fork.anchor), statement),
+  );
+  assert.match(forked.message, /^The root metadata is not/);
 });

@@ -4,8 +4,8 @@ import { generateKeyPairSync } from 'node:crypto';
 import { test } from 'node:test';
 import { refresh, type Signer, STANDARD, sha256, signerOf } from '../../../signing/index.ts';
 import { rejectsWith } from '../../support/errors.ts';
-import { askingSource, RawRepository, rawSource } from '../../support/raw-repository.ts';
-import { memoryStore, NOW, newSigner } from '../../support/repository.ts';
+import { askingSource, type RawDelegation, RawRepository, rawSource } from '../../support/raw-repository.ts';
+import { memoryStore, NOW, newSigner, newSigners } from '../../support/repository.ts';
 
 const key = newSigner();
 
@@ -54,6 +54,37 @@ test('a repository without consistent snapshots is read under plain names', asyn
   await repository.publish('root', 'targets', 'snapshot', 'timestamp');
   assert.equal(await read(repository, 'dir/top'), 'top');
   assert.ok(repository.files.has('metadata/snapshot.json') && repository.files.has('targets/dir/top'));
+});
+
+test('none of it is read in our own repositories', async () => {
+  const contents: Readonly<Record<string, (repository: RawRepository) => unknown>> = {
+    'nothing odd': () => undefined,
+    'a digest of another kind': repository => {
+      repository.algorithms = ['sha512'];
+    },
+    'no plain name': repository => delegate(repository, { name: 'a b', paths: ['*'] }),
+    'a prefix of digests': repository => delegate(repository, { name: 'a', path_hash_prefixes: ['a'] }),
+    'hash bins': repository => {
+      repository.role('targets').bins = { name_prefix: 'bin', bit_length: 1, keys: pair };
+    },
+  };
+  const pair = newSigners();
+  const delegate = (repository: RawRepository, delegation: Omit<RawDelegation, 'keys'>) => {
+    repository.role('targets').delegations = [{ ...delegation, keys: pair }];
+  };
+  for (const [what, change] of Object.entries(contents)) {
+    const repository = new RawRepository(key, NOW);
+    for (const role of ['root', 'targets'] as const) {
+      repository.trusted[role] = { keys: pair, threshold: 1 };
+      repository.role(role).signers = pair;
+    }
+    change(repository);
+    await repository.publish('root', 'targets', 'snapshot', 'timestamp');
+    await visit(repository);
+    const strictly = () => refresh(rawSource(repository), memoryStore(), repository.anchor, NOW);
+    if (what === 'nothing odd') await strictly();
+    else await rejectsWith('metadata-malformed', strictly);
+  }
 });
 
 test('delegations by prefix of the digest of a path', async () => {

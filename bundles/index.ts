@@ -18,3 +18,4 @@ export type { BlobStore, ByteRange, StoredObject } from './store/store.ts';
 export * from './sync.ts';
 export { scanTree } from './tree.ts';
 export * from './unpack.ts';
+export { compareVersions, isInRange, parseRange, parseVersion, rangeSchema } from './version.ts';

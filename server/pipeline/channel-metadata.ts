@@ -2,6 +2,7 @@
 import {
   type ChannelDocument,
   channelDocumentSchema,
+  compareVersions,
   parseDocument,
   type ReleaseDocument,
   targetPaths,
@@ -20,7 +21,6 @@ import { DEFAULT_LIFE_MS } from '../ceremony/expiry.ts';
 import { publishedRole } from '../ceremony/published-roles.ts';
 import { serverError } from '../errors.ts';
 import type { ApiClient } from './api-client.ts';
-import { compareVersions } from './version-order.ts';
 
 const MOST_READS = 5;
 

@@ -6,7 +6,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
 import fc from 'fast-check';
-import type { z } from 'zod';
 import { entitlementSecret, newSite, parseLicenseFile } from '../../agent/update/site.ts';
 import { openMedia } from '../../airgap/index.ts';
 import { encodeIndex, mediaPaths } from '../../airgap/layout.ts';
@@ -37,6 +36,7 @@ import {
 import { newRepository } from '../support/repository.ts';
 import { damagedJson, edited, edits, jsonText } from './edits.ts';
 import { accepted, fuzz } from './fuzz.ts';
+import { reads } from './reads.ts';
 
 const SECRET = sha256('entitlement secret');
 const CONTENT_KEY = sha256('content key');
@@ -238,17 +238,6 @@ fuzz('a stick whose index is damaged is not opened', 200, jsonText, async damage
   const media = await accepted(() => openMedia(stick), 'media-format', 'metadata-too-large');
   if (media) assert.deepEqual(media.index, index);
 });
-
-/** A document of a signed repository or of the feed. */
-function reads<T>(what: string, share: number, schema: z.ZodType<T>, valid: object, check: (value: T) => void): void {
-  fuzz(`${what} that was damaged is refused, or says what it may`, share, jsonText, async damage => {
-    const bytes = damagedJson(valid, damage);
-    const document = await accepted(() => parseDocument(schema, bytes, what), 'document-invalid');
-    if (document === undefined) return;
-    check(document);
-    assert.deepEqual(parseDocument(schema, Buffer.from(JSON.stringify(document)), what), document);
-  });
-}
 
 /** Nothing that a terminal would obey. */
 function requireReadable(...texts: readonly string[]): void {

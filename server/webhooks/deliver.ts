@@ -23,12 +23,14 @@ export interface DeliveryParts {
   send(post: Post): Promise<Outcome>;
   /** From 0 to 1. */
   random(): number;
+  /** Asked between rounds: what is left is for the next process. */
+  isStopping?(): boolean;
 }
 
 /** Makes all attempts that are due, in rounds. Returns how many. Safe to run in several processes at once. */
 export async function deliverDue(parts: DeliveryParts): Promise<number> {
   for (let made = 0; ; ) {
-    const claimed = await claimDue(parts.context);
+    const claimed = parts.isStopping?.() ? [] : await claimDue(parts.context);
     if (claimed.length === 0) return made;
     made += claimed.length;
     const settled = await Promise.allSettled(claimed.map(claim => attempt(parts, claim)));

@@ -18,7 +18,13 @@ export async function openWebhookQueue(
   networks: Networks,
   onError: (error: Error) => void,
 ): Promise<JobQueue<object>> {
-  const delivery = { context, send: (post: Post) => send(post, { networks }), random: Math.random };
+  let stopping = false;
+  const delivery = {
+    context,
+    send: (post: Post) => send(post, { networks }),
+    random: Math.random,
+    isStopping: () => stopping,
+  };
   const work: Readonly<Record<string, () => Promise<unknown>>> = {
     deliver: () => deliverDue(delivery),
     forget: () => forgetDeliveries(context),
@@ -31,5 +37,11 @@ export async function openWebhookQueue(
   await queue.every(LOOK_EVERY_MS, 'deliver', {});
   await queue.every(DAY_MS, 'forget', {});
   await queue.every(DAY_MS, 'announce-heads', {});
-  return queue;
+  return {
+    ...queue,
+    close() {
+      stopping = true;
+      return queue.close();
+    },
+  };
 }

@@ -256,6 +256,24 @@ test('a slow receiver with a backlog leaves room for others in every round', asy
   assert.equal(receiver.posts.length, 102);
 });
 
+test('told to stop, it ends with the round under way; what is left is delivered by the next process', async () => {
+  await create();
+  for (let i = 0; i < 10; i++) await emit(tenant.db, tenant, REVOKED);
+  const send = async (): Promise<Outcome> => ({ ok: true, status: 200 });
+  let stopping = false;
+  const stopped = deliverDue({
+    context: tenant,
+    random: () => 0.5,
+    isStopping: () => stopping,
+    send: async () => {
+      stopping = true;
+      return send();
+    },
+  });
+  assert.equal(await stopped, 4);
+  assert.equal(await deliverDue({ context: tenant, random: () => 0.5, send }), 6);
+});
+
 test('what fails for one endpoint, its secret unreadable, holds nobody else up', async () => {
   const [broken, good] = [await create(), await create()];
   await sql`update webhooks set sealed_secret = '\\x00' where id = ${broken.id}`.execute(tenant.db);

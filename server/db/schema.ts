@@ -103,7 +103,7 @@ export interface IdempotencyTable {
   created_at: Instant;
   /** Null while it is under way. */
   status: number | null;
-  /** JSON. */
+  /** JSON, sealed, in base64. */
   body: string | null;
 }
 

@@ -3,10 +3,13 @@ import { createHash } from 'node:crypto';
 import type { Request } from 'express';
 import type { Database } from '../db/database.ts';
 import { serverError } from '../errors.ts';
+import type { Vault } from '../secrets.ts';
 import type { Caller } from './route.ts';
 
 export interface IdempotencyStore {
   readonly db: Database;
+  /** Answers are sealed: some hold a secret that is shown once and kept nowhere else. */
+  readonly vault: Vault;
   now(): Date;
 }
 
@@ -39,7 +42,7 @@ export async function idempotent(
   if (known) return known;
   try {
     const answer = await work();
-    const body = answer.body === undefined ? null : JSON.stringify(answer.body);
+    const body = answer.body === undefined ? null : sealed(store, call.id, answer.body);
     await store.db.updateTable('idempotency').set({ status: answer.status, body }).where('id', '=', call.id).execute();
     return answer;
   } catch (error) {
@@ -50,7 +53,7 @@ export async function idempotent(
 
 /** Writes down that the call has begun; returns the answer of one that has ended. */
 async function begin(
-  { db, now }: IdempotencyStore,
+  { db, now, vault }: IdempotencyStore,
   { id, fingerprint }: { readonly id: string; readonly fingerprint: string },
 ): Promise<Answered | undefined> {
   const at = now();
@@ -75,11 +78,23 @@ async function begin(
   if (!known || known.status === null) {
     throw serverError('idempotency-running', 'The first request with this Idempotency-Key is still under way.');
   }
-  return { status: known.status, body: known.body === null ? undefined : JSON.parse(known.body) };
+  return { status: known.status, body: known.body === null ? undefined : opened(vault, id, known.body) };
+}
+
+function sealed({ vault }: IdempotencyStore, id: string, body: unknown): string {
+  return vault.seal(purposeOf(id), Buffer.from(JSON.stringify(body))).toString('base64');
+}
+
+function opened(vault: Vault, id: string, body: string): unknown {
+  return JSON.parse(vault.open(purposeOf(id), Buffer.from(body, 'base64')).toString('utf8'));
+}
+
+function purposeOf(id: string): string {
+  return `answer:${id}`;
 }
 
 /** Forgets the answers of yesterday. Run by a job. */
-export async function forgetAnswers({ db, now }: IdempotencyStore): Promise<void> {
+export async function forgetAnswers({ db, now }: Omit<IdempotencyStore, 'vault'>): Promise<void> {
   const expired = new Date(now().getTime() - KEEP_MS);
   await db.deleteFrom('idempotency').where('created_at', '<', expired).execute();
 }

@@ -13,6 +13,7 @@ import { RateLimiter } from '../../../../server/http/rate-limit.ts';
 import { route } from '../../../../server/http/route.ts';
 import { appOf } from '../../../../server/http/router.ts';
 import { startTestDatabase, type TestDatabase } from '../../../support/database.ts';
+import { testVault } from '../../../support/tenant.ts';
 
 const ITEMS = Array.from({ length: 7 }, (_, i) => ({ name: `item-${i}` }));
 const itemSchema = z.strictObject({ name: z.string() });
@@ -82,7 +83,7 @@ before(async () => {
   app = appOf(ROUTES, {
     context: { db, now, log: pino({ level: 'silent' }) } as unknown as Context,
     limiter: new RateLimiter({ perSecond: 10, burst: 20, now: () => nowMs }),
-    idempotency: { db, now },
+    idempotency: { db, now, vault: testVault() },
     async authenticate(call) {
       const name = call.headers.authorization;
       if (name === undefined) throw serverError('unauthorized', 'No token.');
@@ -142,6 +143,9 @@ test('a repeated POST has its effect once; another one under the same key is ref
   const again = await as('poster').post({ name: 'once' }, 'key-1').expect(201);
   assert.deepEqual(again.body, first.body);
   assert.equal((await as('poster').post({ name: 'other' }, 'key-1').expect(422)).body.code, 'idempotency-mismatch');
+  const kept = await database.db.selectFrom('idempotency').select('body').execute();
+  assert.ok(kept.length > 0);
+  for (const { body } of kept) assert.doesNotMatch(Buffer.from(body ?? '', 'base64').toString('latin1'), /once/);
   const stranger = await as('stranger').post({ name: 'once' }, 'key-1').expect(201);
   assert.notEqual(stranger.body.number, first.body.number, 'keys belong to their caller');
   await as('poster').post({ name: 'once' }, ' ').expect(400);

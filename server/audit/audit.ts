@@ -1,8 +1,8 @@
 // Who did what, in the order it happened. Rows are only ever added.
 import type { Database } from '../db/database.ts';
 
-/** Who acts: a token by its name, a license, or the service itself. */
-export type Actor = `token:${string}` | `license:${string}` | 'service';
+/** Who acts: a person by their e-mail address, a token by its name, a license, or the service itself. */
+export type Actor = `user:${string}` | `token:${string}` | `license:${string}` | 'service';
 
 /** Adds an entry, inside the caller's transaction when `db` is one. `subject` names the object, never a secret. */
 export async function audit(db: Database, at: Date, actor: Actor, action: string, subject: string): Promise<void> {

@@ -1,6 +1,7 @@
 // The history of the schema, forward and back. A migration that has been released is never edited.
 import { type Kysely, sql } from 'kysely';
 import { type Migration, Migrator } from 'kysely/migration';
+import { ACCESS } from './access-tables.ts';
 import type { Database } from './database.ts';
 
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -42,6 +43,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
       await db.schema.dropTable('idempotency').execute();
     },
   },
+  '0011-access': ACCESS,
 };
 
 /** Releases from before have neither: they are no base for packing, and their content is not recognized again. */
@@ -81,7 +83,11 @@ const FIRST_TABLES = [
 
 /** Brings the schema to the newest version. Safe to run from several processes: kysely takes a lock. */
 export async function migrate(db: Database): Promise<void> {
-  const migrator = new Migrator({ db, provider: { getMigrations: async () => ({ ...MIGRATIONS }) } });
-  const { error } = await migrator.migrateToLatest();
+  const { error } = await migratorOf(db).migrateToLatest();
   if (error) throw error;
+}
+
+/** Goes to any version, forward and back. */
+export function migratorOf(db: Database): Migrator {
+  return new Migrator({ db, provider: { getMigrations: async () => ({ ...MIGRATIONS }) } });
 }

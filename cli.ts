@@ -14,9 +14,11 @@ import { endWithLauncher } from './launcher.ts';
 import {
   licenseCommand,
   mediaExportCommand,
+  memberCommand,
   releaseCommand,
   serverCommand,
   siteCommand,
+  tokenCommand,
   trustCommand,
 } from './server/index.ts';
 import { EXIT_CODES } from './signing/index.ts';
@@ -35,7 +37,15 @@ for (const make of [mediaExportCommand, mediaImportCommand]) media.addCommand(ma
 
 /** The tree, in the order in which people meet it. */
 const GROUPS: Readonly<Record<string, readonly Command[]>> = {
-  'The vendor': [serverCommand, trustCommand, releaseCommand, licenseCommand, siteCommand].map(make => make(out)),
+  'The vendor': [
+    serverCommand,
+    trustCommand,
+    releaseCommand,
+    licenseCommand,
+    siteCommand,
+    memberCommand,
+    tokenCommand,
+  ].map(make => make(out)),
   'Both sides of an air gap': [media],
   'The site': [agentCommand, statusCommand, planCommand, applyCommand, simulateCommand].map(make => make(out)),
 };

@@ -38,6 +38,8 @@ export interface TokenView {
   readonly lastUsedAt: string | null;
 }
 
+export type NewToken = TokenView & { readonly token: string };
+
 export function newToken(): string {
   return `rlv_${randomBytes(32).toString('base64url')}`;
 }
@@ -70,11 +72,7 @@ export async function callerOfToken({ db, now }: Context, token: string): Promis
  *
  * @throws `forbidden` for more than the caller may do itself, `request-invalid` for scopes that know no products, `token-exists`
  */
-export async function createToken(
-  tenant: Tenant,
-  caller: Caller,
-  order: TokenOrder,
-): Promise<{ readonly token: string } & TokenView> {
+export async function createToken(tenant: Tenant, caller: Caller, order: TokenOrder): Promise<NewToken> {
   requireProducts(caller, order);
   const { db, organization, now } = tenant;
   const token = newToken();

@@ -13,6 +13,7 @@ export interface ApiClient {
   readonly url: string;
   get<T>(path: string): Promise<T>;
   post<T>(path: string, body: unknown): Promise<T>;
+  patch<T>(path: string, body: unknown): Promise<T>;
   /** As `post`, for work that may take minutes. */
   work<T>(path: string, body: unknown): Promise<T>;
   /** Raw bytes, or undefined where there is nothing under that name. */
@@ -58,6 +59,7 @@ export function apiClient(url: string, token: string): ApiClient {
     url,
     get: path => json({ method: 'GET', path }),
     post: (path, body) => json({ ...post, path, body: JSON.stringify(body) }),
+    patch: (path, body) => json({ ...post, method: 'PATCH', path, body: JSON.stringify(body) }),
     work: (path, body) => json({ ...post, path, body: JSON.stringify(body), timeoutMs: LONG_TIMEOUT_MS }),
     bytes: path =>
       call({ method: 'GET', path, timeoutMs: LONG_TIMEOUT_MS }, async response =>

@@ -15,9 +15,11 @@ import {
   auditCommand,
   licenseCommand,
   mediaExportCommand,
+  memberCommand,
   releaseCommand,
   serverCommand,
   siteCommand,
+  tokenCommand,
   trustCommand,
 } from './server/index.ts';
 import { EXIT_CODES } from './signing/index.ts';
@@ -36,9 +38,16 @@ for (const make of [mediaExportCommand, mediaImportCommand]) media.addCommand(ma
 
 /** The tree, in the order in which people meet it. */
 const GROUPS: Readonly<Record<string, readonly Command[]>> = {
-  'The vendor': [serverCommand, trustCommand, releaseCommand, licenseCommand, siteCommand, auditCommand].map(make =>
-    make(out),
-  ),
+  'The vendor': [
+    serverCommand,
+    trustCommand,
+    releaseCommand,
+    licenseCommand,
+    siteCommand,
+    memberCommand,
+    tokenCommand,
+    auditCommand,
+  ].map(make => make(out)),
   'Both sides of an air gap': [media],
   'The site': [agentCommand, statusCommand, planCommand, applyCommand, simulateCommand].map(make => make(out)),
 };

@@ -6,6 +6,9 @@ import { join, resolve } from 'node:path';
 import { type Logger, pino } from 'pino';
 import { type FeedAddress, filesystemStore, type S3Options, s3Store } from '../bundles/index.ts';
 import { ensureDirectory, tryLock } from '../signing/index.ts';
+import { openAccess } from './access/access.ts';
+import { forgetEnded } from './access/forget.ts';
+import { readOidcProviders } from './access/oidc-provider.ts';
 import { type CertificateFiles, readCertificateFiles } from './certificates/server-certificate.ts';
 import type { Context } from './context.ts';
 import { openDatabase } from './db/database.ts';
@@ -47,6 +50,10 @@ export interface ServerOptions {
   readonly databaseUrl?: string;
   readonly redisUrl?: string;
   readonly serverKey?: string;
+  /** Where browsers find the service, when it is not the address listened on. */
+  readonly publicUrl?: string;
+  /** Identity providers, as a file. */
+  readonly oidcFile?: string;
   /** Networks that webhooks may reach beside public addresses, such as `10.20.0.0/16`. */
   readonly webhookNetworks?: readonly string[];
   /** Keeps sealed objects in a bucket instead of files. */
@@ -95,6 +102,10 @@ async function start(options: ServerOptions, cleanup: AsyncDisposableStack) {
   await ensureDirectory(directory, 0o711);
   await requireFreePorts(options);
   const feed = feedAddress(options);
+  const access = openAccess({
+    publicUrl: options.publicUrl ?? `http://${options.host}:${options.port}`,
+    providers: options.oidcFile === undefined ? [] : await readOidcProviders(options.oidcFile),
+  });
   if (options.mtls?.files) await readCertificateFiles(options.mtls.files, feed.host, new Date());
   if (options.redisUrl !== undefined) await requireRedis(options.redisUrl);
   const lock = await tryLock(join(directory, 'server.lock'));
@@ -121,7 +132,7 @@ async function start(options: ServerOptions, cleanup: AsyncDisposableStack) {
 
   step('opening the ports');
   const requests = new RequestMetrics();
-  const parts = { jobs, networks, queues: { ...queues, webhooks }, requests };
+  const parts = { access, jobs, networks, queues: { ...queues, webhooks }, requests };
   await listen(vendorApi(context, parts), options, cleanup);
   const api = feedApi(context);
   const sites = pskServer(api, identity => pskOfLicense(context, identity), log);
@@ -182,6 +193,7 @@ async function upkeepWork(context: Context, name: string): Promise<void> {
   if (name === 'collect-garbage') {
     await collectGarbage(context, { graceMs: GARBAGE_GRACE_MS, dryRun: false });
     await forgetAnswers(context);
+    await forgetEnded(context);
   } else await renewOnlineRoles(context);
 }
 

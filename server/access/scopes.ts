@@ -21,6 +21,11 @@ export type Scope = `${Subject}:read` | `${Subject}:write`;
 
 export const SCOPES: readonly Scope[] = SUBJECTS.flatMap(subject => [`${subject}:read`, `${subject}:write`] as const);
 
+/** Of what a token once was given. A scope that no longer exists allows nothing. */
+export function knownScopes(scopes: readonly string[]): readonly Scope[] {
+  return SCOPES.filter(scope => scopes.includes(scope));
+}
+
 const READ: readonly Scope[] = SCOPES.filter(scope => scope.endsWith(':read') && scope !== 'service:read');
 
 /** What each role of an organization may do. `service` belongs to whoever runs the service, and to no role. */

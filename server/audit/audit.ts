@@ -5,8 +5,8 @@ import type { Database } from '../db/database.ts';
 import { type Details, type Entry, entryHash } from './chain.ts';
 import { headOf } from './entries.ts';
 
-/** Who acts: a token by its name, a license, or the service itself. */
-export type Actor = `token:${string}` | `license:${string}` | 'service';
+/** Who acts: a person by their e-mail address, a token by its name, a license, or the service itself. */
+export type Actor = `user:${string}` | `token:${string}` | `license:${string}` | 'service';
 
 /** For whom: a tenant. What names no organization writes into the first one's chain. */
 export type AuditedFor = Pick<Context, 'now'> & Partial<Pick<Tenant, 'organization' | 'origin'>>;

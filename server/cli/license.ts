@@ -1,7 +1,7 @@
 // `rollover license`: the license desk.
 import { open, rm } from 'node:fs/promises';
 import { Command, InvalidArgumentError } from 'commander';
-import { parsePath } from '../../arguments.ts';
+import { parseLastDay, parsePath } from '../../arguments.ts';
 import type { LicenseFile } from '../../bundles/index.ts';
 import { reasonOf } from '../../signing/index.ts';
 import { type Terminal, table } from '../../terminal.ts';
@@ -32,7 +32,7 @@ export function licenseCommand(terminal: () => Terminal): Command {
     .option('--channel <name...>', 'channels it may follow', ['stable'])
     .option('--nodes <n>', 'how many nodes it covers', positive, 100)
     .option('--sites <n>', 'how many clusters it covers', positive, 1)
-    .option('--expires <date>', 'last day, as 2027-12-31 (default: never)', date)
+    .option('--expires <date>', 'last day, as 2027-12-31 (default: never)', parseLastDay)
     .requiredOption('--out <file>', 'where to write the license file (it is a secret: mode 0600)', parsePath)
     .action(async (flags: IssueFlags) => {
       const api = await serviceOf(flags);
@@ -117,15 +117,4 @@ function positive(text: string): number {
   const number = Number(text);
   if (Number.isInteger(number) && number > 0) return number;
   throw new InvalidArgumentError('Use a whole number above zero.');
-}
-
-/** The end of that day, UTC. */
-function date(text: string): string {
-  const end = new Date(/^\d{4}-\d\d-\d\d$/.test(text) ? `${text}T23:59:59Z` : Number.NaN);
-  // Some days that no calendar has are read as days of the next month.
-  if (Number.isNaN(end.getTime()) || !end.toISOString().startsWith(text)) {
-    throw new InvalidArgumentError('Use a date such as 2027-12-31.');
-  }
-  if (end.getTime() <= Date.now()) throw new InvalidArgumentError('That day is over.');
-  return end.toISOString();
 }

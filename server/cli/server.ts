@@ -20,6 +20,7 @@ const environmentSchema = z.object({
     .string()
     .regex(/^[A-Za-z0-9_-]{43}$/, 'base64url of 32 bytes')
     .optional(),
+  ROLLOVER_OIDC_FILE: z.string().min(1).optional(),
   ROLLOVER_WEBHOOK_NETWORKS: z.string().max(1024).optional(),
 });
 
@@ -28,6 +29,7 @@ interface Flags {
   readonly host: string;
   readonly port: number;
   readonly feedPort: number;
+  readonly publicUrl?: string;
   readonly publicFeed?: FeedAddress;
   readonly mtlsPort?: number;
   readonly publicMtlsPort?: number;
@@ -48,6 +50,7 @@ export function serverCommand(terminal: () => Terminal): Command {
       parsePort,
       DEFAULT_FEED_PORT,
     )
+    .option('--public-url <url>', 'where browsers find the service, when it stands behind a proxy', webAddress)
     .option('--public-feed <host:port>', 'what license files tell sites to connect to', address)
     .option(
       '--mtls-port <number>',
@@ -106,6 +109,7 @@ Environment, checked at the start:
   S3_BUCKET            keeps sealed objects in a bucket instead of files; with S3_ENDPOINT (unless it is Amazon’s),
                        S3_PREFIX, AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
   ROLLOVER_SERVER_KEY  the key that secrets are sealed with, base64url of 32 bytes (default: a file in --data)
+  ROLLOVER_OIDC_FILE   identity providers that people sign in with; docs/access.md says how it is written
   ROLLOVER_WEBHOOK_NETWORKS
                        networks that webhooks may reach beside public addresses, with commas: 10.20.0.0/16,fd12::/32`;
 
@@ -114,7 +118,8 @@ function optionsOf(flags: Flags): ServerOptions {
   if (!environment.success) {
     throw serverError('config-invalid', `The environment is not usable: ${z.prettifyError(environment.error)}.`);
   }
-  const { DATABASE_URL, REDIS_URL, ROLLOVER_SERVER_KEY, ROLLOVER_WEBHOOK_NETWORKS, ...s3 } = environment.data;
+  const { DATABASE_URL, REDIS_URL, ROLLOVER_SERVER_KEY, ROLLOVER_OIDC_FILE, ROLLOVER_WEBHOOK_NETWORKS, ...s3 } =
+    environment.data;
   return {
     directory: flags.data,
     host: flags.host,
@@ -126,6 +131,8 @@ function optionsOf(flags: Flags): ServerOptions {
     ...(REDIS_URL === undefined ? {} : { redisUrl: REDIS_URL }),
     ...(s3.S3_BUCKET === undefined ? {} : { s3: s3Options(s3.S3_BUCKET, s3) }),
     ...(ROLLOVER_SERVER_KEY === undefined ? {} : { serverKey: ROLLOVER_SERVER_KEY }),
+    ...(flags.publicUrl === undefined ? {} : { publicUrl: flags.publicUrl }),
+    ...(ROLLOVER_OIDC_FILE === undefined ? {} : { oidcFile: ROLLOVER_OIDC_FILE }),
     ...(ROLLOVER_WEBHOOK_NETWORKS ? { webhookNetworks: ROLLOVER_WEBHOOK_NETWORKS.split(',') } : {}),
     log: pino({ level: flags.verbose ? 'info' : 'warn' }, pino.destination(2)),
   };
@@ -152,6 +159,11 @@ function s3Options(bucket: string, environment: Partial<z.infer<typeof environme
     ...(prefix === undefined ? {} : { prefix }),
     ...(region === undefined ? {} : { region }),
   };
+}
+
+function webAddress(text: string): string {
+  if (URL.canParse(text) && /^https?:\/\/[^/]+\/?$/.test(text)) return text.replace(/\/$/, '');
+  throw new InvalidArgumentError('Use an address such as https://updates.example.com.');
 }
 
 function address(text: string): FeedAddress {

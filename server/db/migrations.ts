@@ -3,6 +3,7 @@ import { type Kysely, sql } from 'kysely';
 import { type Migration, Migrator } from 'kysely/migration';
 import { auditChain } from '../audit/migration.ts';
 import { webhooks } from '../webhooks/migration.ts';
+import { ACCESS } from './access-tables.ts';
 import type { Database } from './database.ts';
 
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -52,6 +53,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
       await db.schema.dropTable('idempotency').execute();
     },
   },
+  '0011-access': ACCESS,
   '0012-audit-chain': auditChain,
   '0013-webhooks': webhooks,
 };

@@ -1,5 +1,5 @@
 // The tables of the hosted service, as kysely sees them. Every change is a migration in `migrations.ts`.
-import type { ColumnType } from 'kysely';
+import type { ColumnType, Generated } from 'kysely';
 
 /** PostgreSQL's `timestamptz`; written as Date, read as Date. */
 type Instant = ColumnType<Date, Date, Date>;
@@ -95,9 +95,107 @@ export interface WrapTable {
 
 export interface TokenTable {
   id: string;
+  organization: Generated<string>;
+  /** Of tokens that are not revoked, one of an organization has it: the audit names them by it. */
   name: string;
   hash: string;
+  scopes: string[];
+  /** Null: all products. */
+  products: string[] | null;
+  /** Id of the person or of the token that made it; null: the service. */
+  created_by: string | null;
   created_at: Instant;
+  expires_at: Instant | null;
+  last_used_at: Instant | null;
+  revoked_at: Instant | null;
+}
+
+/** A vendor. Several share the service and see nothing of each other. */
+export interface OrganizationTable {
+  id: string;
+  name: string;
+  revision: Generated<number>;
+  created_at: Instant;
+}
+
+/** A person, who may belong to several organizations. */
+export interface UserTable {
+  id: string;
+  /** In lower case. */
+  email: string;
+  name: string;
+  /** Null for whoever signs in with an identity provider only. */
+  password_hash: string | null;
+  /** Null while there is no second step. */
+  totp_sealed: Buffer | null;
+  /** The secret of an authenticator that has not been confirmed yet. */
+  totp_next_sealed: Buffer | null;
+  /** The newest time step whose code was used. */
+  totp_step: Generated<number>;
+  /** Of the one-time token with which a new password may be set. */
+  recovery_hash: string | null;
+  recovery_until: Instant | null;
+  disabled_at: Instant | null;
+  revision: Generated<number>;
+  created_at: Instant;
+}
+
+export interface MembershipTable {
+  organization: string;
+  user_id: string;
+  role: string;
+  /** The identity provider that it came by, and may be used by; null: password. */
+  provider: string | null;
+  revision: Generated<number>;
+  created_at: Instant;
+}
+
+export interface InvitationTable {
+  id: string;
+  organization: string;
+  email: string;
+  role: string;
+  hash: string;
+  created_by: string;
+  created_at: Instant;
+  expires_at: Instant;
+}
+
+export interface SessionTable {
+  hash: string;
+  user_id: string;
+  organization: string;
+  /** The identity provider that vouched for it; null: password. */
+  provider: string | null;
+  created_at: Instant;
+  last_used_at: Instant;
+  expires_at: Instant;
+}
+
+export interface RecoveryCodeTable {
+  user_id: string;
+  hash: string;
+}
+
+/** Who somebody is at an identity provider. */
+export interface IdentityTable {
+  issuer: string;
+  subject: string;
+  user_id: string;
+  created_at: Instant;
+}
+
+export interface OidcNonceTable {
+  hash: string;
+  used_at: Instant;
+}
+
+/** Attempts to sign in since the last success, by a hash of whose they are. */
+export interface AttemptTable {
+  key: string;
+  count: number;
+  last_at: Instant;
+  until: Instant;
 }
 
 /** A link of an organization's chain. The database refuses to change or delete one. */
@@ -182,6 +280,15 @@ export interface Tables {
   sites: SiteTable;
   wraps: WrapTable;
   tokens: TokenTable;
+  organizations: OrganizationTable;
+  users: UserTable;
+  memberships: MembershipTable;
+  invitations: InvitationTable;
+  sessions: SessionTable;
+  recovery_codes: RecoveryCodeTable;
+  identities: IdentityTable;
+  oidc_nonces: OidcNonceTable;
+  attempts: AttemptTable;
   audit: AuditTable;
   webhooks: WebhookTable;
   webhook_deliveries: DeliveryTable;

@@ -1,6 +1,6 @@
 // The OpenAPI 3.1 document of the routes: made of the same schemas that check every call.
 import { z } from 'zod';
-import type { Route } from './route.ts';
+import type { Route, RouteAccess } from './route.ts';
 
 export interface ApiInfo {
   readonly title: string;
@@ -21,7 +21,7 @@ export function openApiOf(routes: readonly Route[], info: ApiInfo): Schema {
     openapi: '3.1.0',
     info,
     paths,
-    components: { schemas: { Problem: PROBLEM }, securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
+    components: { schemas: { Problem: PROBLEM }, securitySchemes: SECURITY_SCHEMES },
   };
 }
 
@@ -36,11 +36,17 @@ function operationOf(route: Route): Schema {
     operationId: operationId(route),
     tags: [tag],
     summary,
-    ...(access === 'anybody' ? {} : { security: [{ token: [access] }] }),
+    ...(access === 'anybody' ? {} : { security: securityOf(access) }),
     parameters: parametersOf(route),
     ...(body === undefined ? {} : { requestBody: { required: true, content: bodyContent(body) } }),
     responses: { [status]: answerOf(route), default: PROBLEM_RESPONSE },
   };
+}
+
+/** A token with the scope, or a person whose role has it. */
+function securityOf(access: Exclude<RouteAccess, 'anybody'>): readonly Schema[] {
+  const scopes = access === 'signed-in' ? [] : [access];
+  return [{ token: scopes }, { session: scopes }];
 }
 
 function operationId({ method, path }: Route): string {
@@ -81,6 +87,16 @@ function jsonSchema(schema: z.ZodType, io: 'input' | 'output'): Schema {
   const { $schema: _, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: 'any' });
   return rest;
 }
+
+const SECURITY_SCHEMES = {
+  token: { type: 'http', scheme: 'bearer' },
+  session: {
+    type: 'apiKey',
+    in: 'cookie',
+    name: '__Host-rollover',
+    description: 'set by signing in; changes need the header `x-csrf-token` that `GET /v1/session` says',
+  },
+};
 
 const IDEMPOTENCY_KEY = {
   name: 'Idempotency-Key',

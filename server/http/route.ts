@@ -15,7 +15,20 @@ export interface Caller {
   readonly scopes: ReadonlySet<Scope>;
   /** Products that it is limited to; undefined for all of them. */
   readonly products: readonly string[] | undefined;
+  /** Of a person who is signed in; tokens have none. */
+  readonly session?: CallerSession;
 }
+
+export interface CallerSession {
+  /** The person's id. */
+  readonly user: string;
+  /** The identity provider that vouched for them; undefined: password. */
+  readonly provider: string | undefined;
+  readonly expiresAt: Date;
+}
+
+/** `anybody` needs no token; `signed-in` is for every token and every person, whatever they may do. */
+export type RouteAccess = Scope | 'anybody' | 'signed-in';
 
 /** What a handler is given. Everything from outside has been checked against the route's schemas. */
 export interface Call<P, Q, B> {
@@ -50,8 +63,7 @@ export interface Route {
   readonly path: string;
   readonly tag: string;
   readonly summary: string;
-  /** `anybody` needs no token. */
-  readonly access: Scope | 'anybody';
+  readonly access: RouteAccess;
   readonly params: z.ZodObject | undefined;
   readonly query: z.ZodObject | undefined;
   /** `bytes`: an octet stream, as a Buffer. */
@@ -71,7 +83,7 @@ interface Spec<P, Q, B, A extends Answer> {
   readonly path: string;
   readonly tag: string;
   readonly summary: string;
-  readonly access: Scope | 'anybody';
+  readonly access: RouteAccess;
   readonly params?: P;
   readonly query?: Q;
   readonly body?: B;

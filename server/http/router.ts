@@ -37,7 +37,7 @@ function handlerOf(route: Route, parts: RouterParts): RequestHandler {
     const seen = seenOf(response);
     seen.route = route;
     const caller = await callerOf(route, parts, request, seen);
-    if (caller) parts.limiter.take(caller.actor, response);
+    if (caller) parts.limiter.take(`${caller.organization} ${caller.actor}`, response);
     await readBody(request, response);
     const call = callOf(route, parts, caller, request, response);
     const key = route.method === 'post' ? request.headers['idempotency-key'] : undefined;
@@ -59,7 +59,7 @@ async function callerOf(
   if (access === 'anybody') return undefined;
   const caller = await parts.authenticate(request);
   seen.caller = caller;
-  if (caller.scopes.has(access)) return caller;
+  if (access === 'signed-in' || caller.scopes.has(access)) return caller;
   throw serverError('forbidden', `This call needs the scope ${access}.`);
 }
 
@@ -91,8 +91,9 @@ async function answerOf(route: Route, call: Call<never, never, never>) {
   return { status: route.status, body: await route.handle(call) };
 }
 
-/** JSON with what its shape says: a page has a link to the next one, a revision is an entity tag. */
+/** JSON for this caller alone, with what its shape says: a page has a link to the next one, a revision is an entity tag. */
 function send(response: Response, status: number, body: unknown): void {
+  response.setHeader('cache-control', 'no-store');
   if (body === undefined) return void response.status(status).end();
   const { next, revision } = body as Partial<Page<unknown>> & { revision?: number };
   if (typeof next === 'string') response.setHeader('link', linkHeader(response.req, next));

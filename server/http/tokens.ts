@@ -1,39 +1,43 @@
-// Bearer tokens of the vendor API: 32 random bytes, stored as a hash. The first one is written for the administrator.
-import { randomBytes, randomUUID } from 'node:crypto';
+// The administrator's token: made at the first start, for everything in the first organization and for the service itself.
+import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import type { Request } from 'express';
 import { readFileIfAny, sha256Hex, writeFileAtomic } from '../../signing/index.ts';
 import { SCOPES } from '../access/scopes.ts';
-import type { Context } from '../context.ts';
+import { newToken } from '../access/tokens.ts';
 import type { Database } from '../db/database.ts';
-import { serverError } from '../errors.ts';
-import type { Caller } from './route.ts';
 
-const TOKEN = /^Bearer (rlv_[A-Za-z0-9_-]{43})$/;
-
-/** Makes sure that `admin.token` exists and is known to the database; the file is readable by its owner only. */
+/**
+ * Makes sure that `admin.token` exists and is known to the database; the file is readable by its owner only. A revoked one stays
+ * revoked: without the file, the next start makes another.
+ */
 export async function ensureAdminToken(db: Database, directory: string, now: Date): Promise<string> {
   const path = join(directory, 'admin.token');
   const known = (await readFileIfAny(path))?.toString('utf8').trim();
-  const token = known || `rlv_${randomBytes(32).toString('base64url')}`;
+  const token = known || newToken();
+  const hash = sha256Hex(token);
+  // Services with one database and directories of their own have a token each; the second one is named after its hash.
+  for (const name of ['admin', `admin-${hash.slice(0, 8)}`]) {
+    const row = {
+      id: randomUUID(),
+      name,
+      hash,
+      scopes: [...SCOPES],
+      products: null,
+      created_by: null,
+      created_at: now,
+    };
+    await db
+      .insertInto('tokens')
+      .values({ ...row, expires_at: null, last_used_at: null, revoked_at: null })
+      .onConflict(conflict => conflict.doNothing())
+      .execute();
+  }
+  // Scopes that have come since the token was made.
   await db
-    .insertInto('tokens')
-    .values({ id: randomUUID(), name: 'admin', hash: sha256Hex(token), created_at: now })
-    .onConflict(conflict => conflict.column('hash').doNothing())
+    .updateTable('tokens')
+    .set({ scopes: [...SCOPES] })
+    .where('hash', '=', hash)
     .execute();
   if (!known) await writeFileAtomic(path, `${token}\n`, 0o600);
   return path;
-}
-
-/**
- * Who calls, by the token of the request. Looked up by its hash, so that timing tells nothing about the token.
- *
- * @throws `unauthorized`
- */
-export async function authenticate({ db }: Context, request: Request): Promise<Caller> {
-  const token = TOKEN.exec(request.headers.authorization ?? '')?.[1];
-  const row =
-    token && (await db.selectFrom('tokens').select('name').where('hash', '=', sha256Hex(token)).executeTakeFirst());
-  if (!row) throw serverError('unauthorized', 'This call needs a token of the service.');
-  return { actor: `token:${row.name}`, organization: 'default', scopes: new Set(SCOPES), products: undefined };
 }

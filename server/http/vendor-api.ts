@@ -2,6 +2,8 @@
 import type { Express } from 'express';
 import { sql } from 'kysely';
 import { z } from 'zod';
+import type { Access } from '../access/access.ts';
+import { authenticator } from '../access/authenticate.ts';
 import { auditRoutes } from '../audit/routes.ts';
 import type { Context } from '../context.ts';
 import type { JobQueue } from '../jobs/queues.ts';
@@ -19,7 +21,6 @@ import { openApiOf } from './openapi.ts';
 import { RateLimiter } from './rate-limit.ts';
 import { type Route, route } from './route.ts';
 import { appOf } from './router.ts';
-import { authenticate } from './tokens.ts';
 
 /** A pipeline uploads thousands of segments; nobody else comes near. */
 const CALLS_PER_SECOND = 1000;
@@ -34,6 +35,8 @@ const INFO = {
 
 /** What the calls need beside the context. */
 export interface ApiParts {
+  /** How people sign in. */
+  readonly access: Access;
   readonly jobs: Jobs;
   /** Networks that webhooks may reach beside public addresses. */
   readonly networks: Networks;
@@ -93,6 +96,6 @@ export function vendorApi(context: Context, parts: ApiParts): Express {
       now: () => context.now().getTime(),
     }),
     idempotency: context,
-    authenticate: request => authenticate(context, request),
+    authenticate: authenticator(parts.access, context),
   });
 }

@@ -18,6 +18,7 @@ export interface ApiClient {
   /** All items of a list, page by page. */
   all<T>(path: string): Promise<readonly T[]>;
   post<T>(path: string, body: unknown): Promise<T>;
+  patch<T>(path: string, body: unknown): Promise<T>;
   /** As `post`, for work that may take minutes. */
   work<T>(path: string, body: unknown): Promise<T>;
   /** Raw bytes, or undefined where there is nothing under that name. */
@@ -75,6 +76,7 @@ export function apiClient(url: string, token: string): ApiClient {
       }
     },
     post: (path, body) => json({ ...post, path, body: JSON.stringify(body) }),
+    patch: (path, body) => json({ ...post, method: 'PATCH', path, body: JSON.stringify(body) }),
     work: (path, body) => json({ ...post, path, body: JSON.stringify(body), timeoutMs: LONG_TIMEOUT_MS }),
     bytes: path =>
       call({ method: 'GET', path, timeoutMs: LONG_TIMEOUT_MS }, async response =>

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import request from 'supertest';
 import { z } from 'zod';
+import { openAccess } from '../../../server/access/access.ts';
 import { newRequest } from '../../../server/certificates/request.ts';
 import type { Context } from '../../../server/context.ts';
 import { RequestMetrics } from '../../../server/http/observe.ts';
@@ -15,6 +16,7 @@ import { startTestService, type TestService } from '../../support/service.ts';
 
 /** What the routes are, without a service behind them. */
 const ROUTES = vendorRoutes({} as Context, {
+  access: openAccess({ publicUrl: 'http://127.0.0.1' }),
   jobs: { publish: async () => undefined, wrapForAll: async () => undefined },
   networks: parseNetworks([]),
   queues: { releases: { counts: async () => ({ active: 0, delayed: 0, failed: 0, waiting: 0 }) } },

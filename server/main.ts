@@ -4,13 +4,13 @@ import type { Server } from 'node:http';
 import net from 'node:net';
 import { join, resolve } from 'node:path';
 import { type Logger, pino } from 'pino';
-import { type FeedAddress, filesystemStore, type S3Options, s3Store } from '../bundles/index.ts';
+import type { FeedAddress, S3Options } from '../bundles/index.ts';
 import { ensureDirectory, tryLock } from '../signing/index.ts';
 import { openAccess } from './access/access.ts';
 import { forgetEnded } from './access/forget.ts';
 import { readOidcProviders } from './access/oidc-provider.ts';
 import { type CertificateFiles, readCertificateFiles } from './certificates/server-certificate.ts';
-import type { Context } from './context.ts';
+import { type Context, tenantOf } from './context.ts';
 import { openDatabase } from './db/database.ts';
 import { startEmbeddedPostgres } from './db/embedded-postgres.ts';
 import { migrate } from './db/migrations.ts';
@@ -27,10 +27,12 @@ import { openQueue } from './jobs/queues.ts';
 import { requireRedis } from './jobs/redis.ts';
 import { pskOfLicense } from './licenses/licenses.ts';
 import { wrapForAll } from './licenses/wraps.ts';
-import { collectGarbage, GARBAGE_GRACE_MS } from './releases/garbage.ts';
+import { collectAllGarbage } from './releases/garbage.ts';
 import { giveUpRelease, type PublishJob, publishRelease } from './releases/publication.ts';
-import { openVault } from './secrets.ts';
+import type { WrapJob } from './releases/routes.ts';
+import { openStorage } from './storage.ts';
 import { renewOnlineRoles } from './trust/repository.ts';
+import { openVault } from './vault.ts';
 import { openWebhookQueue } from './webhooks/jobs.ts';
 import { parseNetworks } from './webhooks/networks.ts';
 
@@ -119,8 +121,8 @@ async function start(options: ServerOptions, cleanup: AsyncDisposableStack) {
   await migrate(db);
 
   const vault = await openVault(directory, options.serverKey);
-  const blobs = options.s3 ? await s3Store(options.s3) : filesystemStore(join(directory, 'blobs'));
-  const context: Context = { db, blobs, vault, log, feed, now: () => new Date() };
+  const storageOf = await openStorage(directory, options.s3);
+  const context: Context = { db, storageOf, vault, log, feed, now: () => new Date() };
   const adminTokenPath = await ensureAdminToken(db, directory, context.now());
 
   step('starting the job queue');
@@ -168,13 +170,13 @@ async function startJobs(
 ) {
   const onError = (error: Error) => context.log.warn({ err: error }, 'job queue');
   const releases = await openQueue<PublishJob>(backend, 'releases', {
-    work: (_, job) => publishRelease(context, job),
-    givenUp: (_, job) => giveUpRelease(context, job),
+    work: (_, job) => publishRelease(tenantOf(context, job.organization), job),
+    givenUp: (_, job) => giveUpRelease(tenantOf(context, job.organization), job),
     onError,
   });
   cleanup.defer(() => releases.close());
-  const wraps = await openQueue<{ readonly manifest: string }>(backend, 'wraps', {
-    work: (_, { manifest }) => wrapForAll(context, manifest),
+  const wraps = await openQueue<WrapJob>(backend, 'wraps', {
+    work: (_, { organization, manifest }) => wrapForAll(tenantOf(context, organization), manifest),
     onError,
   });
   cleanup.defer(() => wraps.close());
@@ -184,14 +186,14 @@ async function startJobs(
   await upkeep.every(COLLECT_EVERY_MS, 'collect-garbage', {});
   const jobs = {
     publish: (job: PublishJob) => releases.add('publish', job),
-    wrapForAll: (manifest: string) => wraps.add('wrap-for-all', { manifest }),
+    wrapForAll: (job: WrapJob) => wraps.add('wrap-for-all', job),
   };
   return { jobs, queues: { releases, wraps, upkeep } };
 }
 
 async function upkeepWork(context: Context, name: string): Promise<void> {
   if (name === 'collect-garbage') {
-    await collectGarbage(context, { graceMs: GARBAGE_GRACE_MS, dryRun: false });
+    await collectAllGarbage(context);
     await forgetAnswers(context);
     await forgetEnded(context);
   } else await renewOnlineRoles(context);

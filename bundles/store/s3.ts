@@ -23,11 +23,12 @@ export interface S3Options {
   readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string };
 }
 
-/** Opens a store; nothing is sent before the first call. The SDK is large, so it is loaded only when it is used. */
-export async function s3Store(options: S3Options): Promise<BlobStore> {
+/**
+ * Opens the stores of a bucket, by what comes before their names after the prefix: `''`, or `acme/`. Nothing is sent before the first
+ * call. The SDK is large, so it is loaded only when it is used.
+ */
+export async function s3Stores(options: S3Options): Promise<(folder: string) => BlobStore> {
   const sdk = await import('@aws-sdk/client-s3');
-  const { DeleteObjectCommand, GetObjectCommand, HeadObjectCommand, ListObjectsV2Command } = sdk;
-  const { bucket: Bucket, prefix = '' } = options;
   const client = new sdk.S3Client({
     region: options.region ?? 'us-east-1',
     maxAttempts: ATTEMPTS,
@@ -37,6 +38,13 @@ export async function s3Store(options: S3Options): Promise<BlobStore> {
     ...(options.endpoint === undefined ? {} : { endpoint: options.endpoint, forcePathStyle: true }),
     ...(options.credentials === undefined ? {} : { credentials: options.credentials }),
   });
+  return folder => storeIn(sdk, client, options.bucket, `${options.prefix ?? ''}${folder}`);
+}
+
+type Sdk = typeof import('@aws-sdk/client-s3');
+
+function storeIn(sdk: Sdk, client: S3Client, Bucket: string, prefix: string): BlobStore {
+  const { DeleteObjectCommand, GetObjectCommand, HeadObjectCommand, ListObjectsV2Command } = sdk;
   const keyOf = (digest: string) => {
     if (!isSha256Hex(digest)) throw bundleError('object-missing', `${JSON.stringify(digest)} names no object.`);
     return `${prefix}${digest.slice(0, 2)}/${digest}`;
@@ -103,7 +111,9 @@ export async function s3Store(options: S3Options): Promise<BlobStore> {
           });
         for (const { Key, Size, LastModified } of page.Contents ?? []) {
           const digest = Key?.split('/').at(-1);
-          if (isSha256Hex(digest)) yield { digest, size: Size ?? 0, storedMs: LastModified?.getTime() ?? 0 };
+          // Below this prefix, others may have theirs.
+          if (isSha256Hex(digest) && Key === keyOf(digest))
+            yield { digest, size: Size ?? 0, storedMs: LastModified?.getTime() ?? 0 };
         }
         ContinuationToken = page.NextContinuationToken;
       } while (ContinuationToken !== undefined);

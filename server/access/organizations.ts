@@ -1,6 +1,6 @@
 // The vendors that share the service. Only whoever runs the service makes and names them; each is then run by its owners.
 import { randomUUID } from 'node:crypto';
-import type { Context } from '../context.ts';
+import { type Context, tenantOf } from '../context.ts';
 import type { Database } from '../db/database.ts';
 import { serverError } from '../errors.ts';
 import { type Page, page } from '../http/paging.ts';
@@ -90,7 +90,7 @@ export async function renameOrganization(
 }
 
 function inviteFirst(context: Context, caller: Caller, organization: string, email: string): Promise<NewInvitation> {
-  return addInvitation({ ...context, organization }, caller, { email, role: 'owner' });
+  return addInvitation(tenantOf(context, organization), caller, { email, role: 'owner' });
 }
 
 function unknown(id: string): Error {

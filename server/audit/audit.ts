@@ -1,6 +1,6 @@
 // Who did what, in the order it happened: one chain for each organization, only ever added to.
 import { sql } from 'kysely';
-import { type Context, FIRST_ORGANIZATION, type Tenant } from '../context.ts';
+import type { Tenant } from '../context.ts';
 import type { Database } from '../db/database.ts';
 import { type Details, type Entry, entryHash } from './chain.ts';
 import { headOf } from './entries.ts';
@@ -8,8 +8,8 @@ import { headOf } from './entries.ts';
 /** Who acts: a person by their e-mail address, a token by its name, a license, or the service itself. */
 export type Actor = `user:${string}` | `token:${string}` | `license:${string}` | 'service';
 
-/** For whom: a tenant. What names no organization writes into the first one's chain. */
-export type AuditedFor = Pick<Context, 'now'> & Partial<Pick<Tenant, 'organization' | 'origin'>>;
+/** For whom. */
+export type AuditedFor = Pick<Tenant, 'now' | 'organization' | 'origin'>;
 
 /** With the organization's hash, one lock for each chain, over all services that share the database. */
 const CHAIN_LOCK = 0x4155_4449;
@@ -31,7 +31,7 @@ export async function audit(
   if (!db.isTransaction) {
     return db.transaction().execute(own => audit(own, tenant, actor, action, subject, details));
   }
-  const { organization = FIRST_ORGANIZATION, origin } = tenant;
+  const { organization, origin } = tenant;
   await sql`select pg_advisory_xact_lock(${CHAIN_LOCK}, hashtext(${organization}))`.execute(db);
   const { number, hash } = await headOf(db, organization);
   const entry: Entry = {

@@ -10,9 +10,9 @@ import { HEAD_TYPE, type SignedHead } from './head.ts';
 const KEY = 'director';
 
 /** The end of the tenant's chain now. */
-export async function signHead({ db, vault, organization, now }: Tenant): Promise<SignedHead> {
-  const head = { ...(await headOf(db, organization)), at: now().toISOString() };
-  const key = await onlineKey(db, vault, KEY);
+export async function signHead(tenant: Tenant): Promise<SignedHead> {
+  const head = { ...(await headOf(tenant.db, tenant.organization)), at: tenant.now().toISOString() };
+  const key = await onlineKey(tenant, KEY);
   const signed = await signJws(HEAD_TYPE, { version: 1, ...head }, key, keyIdOf(publicKeyOf(key)));
-  return { ...head, signed, keys: (await documentKeySet(db, vault, KEY)).toString('utf8') };
+  return { ...head, signed, keys: (await documentKeySet(tenant, KEY)).toString('utf8') };
 }

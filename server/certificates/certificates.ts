@@ -5,7 +5,8 @@ import type { Selectable } from 'kysely';
 import { type FeedAddress, licenseOfCertificate } from '../../bundles/index.ts';
 import { sha256Hex } from '../../signing/index.ts';
 import { type Actor, audit } from '../audit/audit.ts';
-import type { Context } from '../context.ts';
+import type { Context, Tenant } from '../context.ts';
+import { ofOwnLicense, ownedBy } from '../db/owned.ts';
 import type { CertificateTable } from '../db/schema.ts';
 import { serverError } from '../errors.ts';
 import { activeLicense } from '../licenses/licenses.ts';
@@ -41,17 +42,16 @@ export interface IssuedCertificate extends CertificateView {
  * @throws `request-invalid`, `license-refused` for a license that is not active, or over; `mtls-off` where it is of no use
  */
 export async function issueCertificate(
-  context: Context,
+  tenant: Tenant,
   licenseId: string,
   request: string,
   actor: Actor,
 ): Promise<IssuedCertificate> {
-  if (context.feed.mtlsPort === undefined) throw serverError('mtls-off', 'This service has no port for certificates.');
+  if (tenant.feed.mtlsPort === undefined) throw serverError('mtls-off', 'This service has no port for certificates.');
   const publicKey = await requestedKey(request);
-  const license = await activeLicense(context, licenseId);
-  if (!license) throw serverError('license-refused', `There is no active license ${licenseId}.`);
-  const now = context.now();
-  const authority = await serviceAuthority(context);
+  const license = await activeLicense(tenant, licenseId);
+  const now = tenant.now();
+  const authority = await serviceAuthority(tenant);
   const ends = [now.getTime() + LONGEST_MS, authority.certificate.notAfter.getTime(), license.expires_at?.getTime()];
   const until = new Date(Math.min(...ends.filter(end => end !== undefined)));
   if (until <= now) throw serverError('license-refused', `License ${licenseId} is over.`);
@@ -65,19 +65,20 @@ export async function issueCertificate(
     expires_at: certificate.notAfter,
     revoked_at: null,
   };
-  await context.db.transaction().execute(async db => {
+  await tenant.db.transaction().execute(async db => {
     await db.insertInto('certificates').values(row).execute();
-    await audit(db, context, actor, 'certificate.issue', row.serial);
+    await audit(db, tenant, actor, 'certificate.issue', row.serial);
   });
   const pem = { certificate: certificate.toString('pem'), authority: authority.certificate.toString('pem') };
-  return { ...view(row), ...pem, feed: context.feed };
+  return { ...view(row), ...pem, feed: tenant.feed };
 }
 
 /** Those of one license, newest first. @throws `not-found` */
-export async function listCertificates(context: Context, licenseId: string): Promise<readonly CertificateView[]> {
-  const license = await context.db.selectFrom('licenses').select('id').where('id', '=', licenseId).executeTakeFirst();
+export async function listCertificates(tenant: Tenant, licenseId: string): Promise<readonly CertificateView[]> {
+  const own = tenant.db.selectFrom('licenses').select('id').where(ownedBy(tenant, 'licenses'));
+  const license = await own.where('id', '=', licenseId).executeTakeFirst();
   if (!license) throw serverError('not-found', `There is no license ${licenseId}.`);
-  const rows = await context.db
+  const rows = await tenant.db
     .selectFrom('certificates')
     .selectAll()
     .where('license_id', '=', licenseId)
@@ -93,36 +94,47 @@ export async function listCertificates(context: Context, licenseId: string): Pro
  *
  * @throws `not-found`
  */
-export async function revokeCertificate(context: Context, serial: string, actor: Actor): Promise<CertificateView> {
-  const now = context.now();
-  return context.db.transaction().execute(async db => {
+export async function revokeCertificate(tenant: Tenant, serial: string, actor: Actor): Promise<CertificateView> {
+  const now = tenant.now();
+  return tenant.db.transaction().execute(async db => {
     const row = await db
       .updateTable('certificates')
       .set(({ fn, val }) => ({ revoked_at: fn.coalesce('revoked_at', val(now)) }))
       .where('serial', '=', serial)
+      .where(ofOwnLicense(tenant, 'license_id'))
       .returningAll()
       .executeTakeFirst();
     if (!row) throw serverError('not-found', `There is no certificate ${serial}.`);
-    await emit(db, context, { type: 'certificate.revoked', data: { serial, license: row.license_id } });
-    await audit(db, context, actor, 'certificate.revoke', serial);
+    await emit(db, tenant, { type: 'certificate.revoked', data: { serial, license: row.license_id } });
+    await audit(db, tenant, actor, 'certificate.revoke', serial);
     return view(row);
   });
+}
+
+/** Of a certificate that this service has issued. */
+export interface CertifiedLicense {
+  readonly license: string;
+  readonly organization: string;
 }
 
 /**
  * The license of a certificate that this service has issued, whether or not it is still good; undefined for any other.
  * The signature of the authority has been verified; that the certificate is on record keeps out what a stolen key has signed.
  */
-export async function licenseOfIssued({ db }: Context, certificate: X509Certificate): Promise<string | undefined> {
+export async function licenseOfIssued(
+  { db }: Context,
+  certificate: X509Certificate,
+): Promise<CertifiedLicense | undefined> {
   const license = licenseOfCertificate(certificate);
   if (license === undefined) return undefined;
-  const row = await db
+  return db
     .selectFrom('certificates')
-    .select('license_id')
+    .innerJoin('licenses', 'licenses.id', 'certificates.license_id')
+    .select(['licenses.id as license', 'licenses.organization'])
     .where('serial', '=', serialOf(certificate))
     .where('fingerprint', '=', sha256Hex(certificate.raw))
+    .where('license_id', '=', license)
     .executeTakeFirst();
-  return row?.license_id === license ? license : undefined;
 }
 
 /** Whether a certificate opens anything now: neither revoked nor over, of a license that is active. */

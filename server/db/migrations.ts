@@ -5,6 +5,7 @@ import { auditChain } from '../audit/migration.ts';
 import { webhooks } from '../webhooks/migration.ts';
 import { ACCESS } from './access-tables.ts';
 import type { Database } from './database.ts';
+import { tenantTables } from './tenant-tables.ts';
 
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0001-first-tables': {
@@ -56,6 +57,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0011-access': ACCESS,
   '0012-audit-chain': auditChain,
   '0013-webhooks': webhooks,
+  '0014-tenants': tenantTables,
 };
 
 const CERTIFICATES = [

@@ -6,12 +6,14 @@ type Instant = ColumnType<Date, Date, Date>;
 type Json = ColumnType<unknown, string, string>;
 
 export interface SecretTable {
+  organization: string;
   name: string;
   sealed: Buffer;
 }
 
 /** Published TUF metadata; the highest version of a role is the current one. */
 export interface MetadataTable {
+  organization: string;
   role: string;
   version: number;
   body: Buffer;
@@ -21,6 +23,7 @@ export interface MetadataTable {
 export type ReleaseState = 'publishing' | 'published' | 'failed';
 
 export interface ReleaseTable {
+  organization: string;
   id: string;
   product: string;
   channel: string;
@@ -43,6 +46,7 @@ export interface ReleaseTable {
 
 /** An object that a publication under way relies on: garbage collection leaves it alone. */
 export interface LeaseTable {
+  organization: string;
   digest: string;
   holder: string;
   until: Instant;
@@ -51,6 +55,7 @@ export interface LeaseTable {
 export type LicenseStatus = 'active' | 'suspended' | 'revoked';
 
 export interface LicenseTable {
+  organization: string;
   id: string;
   customer: string;
   product: string;
@@ -78,6 +83,7 @@ export interface CertificateTable {
 }
 
 export interface SiteTable {
+  organization: string;
   id: string;
   license_id: string;
   name: string;

@@ -3,7 +3,8 @@
 import { sql } from 'kysely';
 import { parseDocument, releaseDocumentSchema } from '../../bundles/index.ts';
 import { type Director, type Install, keyIdOf, publicKeyOf, signDirector } from '../../signing/index.ts';
-import type { Context } from '../context.ts';
+import type { Tenant } from '../context.ts';
+import { ownedBy } from '../db/owned.ts';
 import { serverError } from '../errors.ts';
 import { activeLicense } from '../licenses/licenses.ts';
 import { onlineKey } from '../secrets.ts';
@@ -19,13 +20,12 @@ const KEY_NAME = 'director';
  * A fresh document.
  *
  * @param site absent for media: then it is for every site of the license
- * @throws `license-refused` for a license that is not active, or a site that is not its own
+ * @throws `not-found`, `license-refused` for a license that is not active, or a site that is not its own
  */
-export async function directorFor(context: Context, licenseId: string, site: string | undefined): Promise<string> {
-  const license = await activeLicense(context, licenseId);
-  if (!license) throw serverError('license-refused', `License ${licenseId} is not active.`);
-  if (site !== undefined) await requireSite(context, licenseId, site);
-  const now = context.now();
+export async function directorFor(tenant: Tenant, licenseId: string, site: string | undefined): Promise<string> {
+  const license = await activeLicense(tenant, licenseId);
+  if (site !== undefined) await requireSite(tenant, licenseId, site);
+  const now = tenant.now();
   const life = site === undefined ? LIFE_MS.media : LIFE_MS.connected;
   const document: Director = {
     version: 1,
@@ -34,21 +34,22 @@ export async function directorFor(context: Context, licenseId: string, site: str
     product: license.product,
     issuedAt: now.toISOString(),
     expiresAt: new Date(now.getTime() + life).toISOString(),
-    sequence: await nextSequence(context),
-    installs: await installs(context, license),
+    sequence: await nextSequence(tenant),
+    installs: await installs(tenant, license),
   };
-  const key = await onlineKey(context.db, context.vault, KEY_NAME);
+  const key = await onlineKey(tenant, KEY_NAME);
   return signDirector(document, key, keyIdOf(publicKeyOf(key)));
 }
 
 /** Published while the license was valid, in its channels: what a wrap is made for as well. */
 async function installs(
-  { db }: Context,
+  tenant: Tenant,
   license: { readonly product: string; readonly channels: readonly string[]; readonly expires_at: Date | null },
 ): Promise<Install[]> {
-  let query = db
+  let query = tenant.db
     .selectFrom('releases')
     .select(['channel', 'document'])
+    .where(ownedBy(tenant, 'releases'))
     .where('state', '=', 'published')
     .where('product', '=', license.product)
     .where('channel', 'in', [...license.channels]);
@@ -61,13 +62,13 @@ async function installs(
   });
 }
 
-async function requireSite({ db }: Context, license: string, site: string): Promise<void> {
+async function requireSite({ db }: Tenant, license: string, site: string): Promise<void> {
   const row = db.selectFrom('sites').select('id').where('id', '=', site).where('license_id', '=', license);
   if (await row.executeTakeFirst()) return;
   throw serverError('license-refused', `The site ${site} is not activated with license ${license}.`);
 }
 
-async function nextSequence({ db }: Context): Promise<number> {
+async function nextSequence({ db }: Tenant): Promise<number> {
   const { rows } = await sql<{ number: string }>`select nextval('director_sequence') as number`.execute(db);
   return Number(rows[0]?.number);
 }

@@ -3,6 +3,8 @@ import type net from 'node:net';
 
 export interface FeedConnection {
   readonly license: string;
+  /** Whose license it is. */
+  readonly organization: string;
   /** Whether what opened it would open it now. Asked at each request: a connection outlives its handshake. */
   stillOpens(): Promise<boolean>;
 }
@@ -19,9 +21,4 @@ export function connectionOf(socket: net.Socket): FeedConnection {
   const connection = connections.get(socket);
   if (connection === undefined) throw new Error('this connection did not come through a port for sites');
   return connection;
-}
-
-/** The license that a request is made with. */
-export function connectionLicense(socket: net.Socket): string {
-  return connectionOf(socket).license;
 }

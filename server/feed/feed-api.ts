@@ -1,9 +1,9 @@
 // What a site may ask over its encrypted connection: metadata, objects, its own wraps, activation and reports.
 // The license is that of the connection; nothing in a request can name another.
-import express, { type Express } from 'express';
+import express, { type Express, type Request } from 'express';
 import { activationRequestSchema, feedPaths, siteIdSchema, siteReportSchema } from '../../bundles/index.ts';
 import { sha256HexSchema } from '../../signing/index.ts';
-import type { Context } from '../context.ts';
+import { type Context, type Tenant, tenantOf } from '../context.ts';
 import { directorFor } from '../director/director.ts';
 import { serverError } from '../errors.ts';
 import { newApp, param } from '../http/app.ts';
@@ -12,9 +12,15 @@ import { notFound, problems } from '../http/problem.ts';
 import { licenseDocument } from '../licenses/licenses.ts';
 import { wrapFor } from '../licenses/wraps.ts';
 import { activateSite, recordReport } from '../sites/sites.ts';
-import { connectionLicense, connectionOf } from './connection.ts';
+import { connectionOf } from './connection.ts';
 
 const JSON_BYTES = 256 * 1024;
+
+/** Who asks: a license, and the service as its organization sees it. */
+interface Visitor {
+  readonly license: string;
+  readonly tenant: Tenant;
+}
 
 /** Builds the app that runs behind the ports for sites. */
 export function feedApi(context: Context): Express {
@@ -31,32 +37,40 @@ export function feedApi(context: Context): Express {
     next();
   });
   const json = express.json({ limit: JSON_BYTES });
+  const visitor = (request: Request): Visitor => {
+    const { license, organization } = connectionOf(request.socket);
+    return { license, tenant: tenantOf(context, organization) };
+  };
 
   app.get(feedPaths.metadata(':name'), async (request, response) => {
-    await sendMetadata(context, param(request, 'name'), request, response);
+    await sendMetadata(visitor(request).tenant, param(request, 'name'), request, response);
   });
   for (const path of [feedPaths.target(':digest'), feedPaths.object(':digest')]) {
     app.get(path, async (request, response) => {
-      await sendObject(context.blobs, sha256HexSchema.parse(param(request, 'digest')), request, response);
+      const digest = sha256HexSchema.parse(param(request, 'digest'));
+      await sendObject(visitor(request).tenant.blobs, digest, request, response);
     });
   }
   app.get(feedPaths.wrap(':manifest'), async (request, response) => {
-    const license = connectionLicense(request.socket);
-    response.json(await wrapFor(context, license, sha256HexSchema.parse(param(request, 'manifest'))));
+    const { tenant, license } = visitor(request);
+    response.json(await wrapFor(tenant, license, sha256HexSchema.parse(param(request, 'manifest'))));
   });
   app.get(feedPaths.license, async (request, response) => {
-    response.json({ license: await licenseDocument(context, connectionLicense(request.socket)) });
+    const { tenant, license } = visitor(request);
+    response.json({ license: await licenseDocument(tenant, license) });
   });
   app.get(feedPaths.director(':site'), async (request, response) => {
+    const { tenant, license } = visitor(request);
     const site = siteIdSchema.parse(param(request, 'site'));
-    response.json({ document: await directorFor(context, connectionLicense(request.socket), site) });
+    response.json({ document: await directorFor(tenant, license, site) });
   });
   app.post(feedPaths.activations, json, async (request, response) => {
-    const license = connectionLicense(request.socket);
-    response.json({ license: await activateSite(context, license, activationRequestSchema.parse(request.body)) });
+    const { tenant, license } = visitor(request);
+    response.json({ license: await activateSite(tenant, license, activationRequestSchema.parse(request.body)) });
   });
   app.post(feedPaths.reports, json, async (request, response) => {
-    await recordReport(context, connectionLicense(request.socket), siteReportSchema.parse(request.body));
+    const { tenant, license } = visitor(request);
+    await recordReport(tenant, license, siteReportSchema.parse(request.body));
     response.status(204).end();
   });
   app.use(notFound);

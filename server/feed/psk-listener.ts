@@ -6,13 +6,14 @@ import net from 'node:net';
 import tls from 'node:tls';
 import type { Logger } from 'pino';
 import { PSK_CIPHERS } from '../../bundles/index.ts';
+import type { LicenseKey } from '../licenses/licenses.ts';
 import { MAX_HELLO_BYTES, readPskIdentity } from './client-hello.ts';
 import { HANDSHAKE_TIMEOUT_MS, type SitePort, sitePort } from './site-port.ts';
 
 /** A TCP server that speaks HTTP inside PSK connections. `lookUpKey` answers undefined for an id without access. */
 export function pskServer(
   handler: RequestListener,
-  lookUpKey: (identity: string) => Promise<Buffer | undefined>,
+  lookUpKey: (identity: string) => Promise<LicenseKey | undefined>,
   log: Logger,
 ): SitePort {
   const server = net.createServer(socket => {
@@ -25,12 +26,13 @@ export function pskServer(
     const timer = setTimeout(() => socket.destroy(), HANDSHAKE_TIMEOUT_MS);
     socket.once('close', () => clearTimeout(timer));
     const { identity, bytes } = await peekIdentity(socket);
-    const key = await lookUpKey(identity);
-    if (!key) {
+    const license = await lookUpKey(identity);
+    if (!license) {
       log.warn({ license: identity.slice(0, 64), reason: 'no active license' }, 'connection refused');
       socket.destroy();
       return;
     }
+    const { key, organization } = license;
     socket.unshift(bytes);
     const secure = secureSocket(socket, identity, key);
     secure.on('error', error => {
@@ -39,8 +41,8 @@ export function pskServer(
     });
     secure.once('secure', () => {
       clearTimeout(timer);
-      const stillOpens = async () => (await lookUpKey(identity))?.equals(key) ?? false;
-      admit(secure, { license: identity, stillOpens });
+      const stillOpens = async () => (await lookUpKey(identity))?.key.equals(key) ?? false;
+      admit(secure, { license: identity, organization, stillOpens });
     });
   };
   return port;

@@ -2,7 +2,7 @@
 
 import { sql } from 'kysely';
 import { z } from 'zod';
-import type { Context } from '../context.ts';
+import { type Context, FIRST_ORGANIZATION } from '../context.ts';
 import type { JobQueue } from '../jobs/queues.ts';
 import { cached } from '../metrics/metrics.ts';
 import { type Route, route } from './route.ts';
@@ -21,11 +21,11 @@ export interface Check {
 }
 
 /** What the service cannot work without. */
-export function serviceChecks({ db, blobs }: Context, queue: Pick<JobQueue<never>, 'counts'>): readonly Check[] {
+export function serviceChecks({ db, storageOf }: Context, queue: Pick<JobQueue<never>, 'counts'>): readonly Check[] {
   return [
     { name: 'database', run: () => sql`select 1`.execute(db) },
     { name: 'queue', run: () => queue.counts() },
-    { name: 'blobs', run: () => blobs.size(NO_OBJECT) },
+    { name: 'blobs', run: () => storageOf(FIRST_ORGANIZATION).size(NO_OBJECT) },
   ];
 }
 

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import type { Request } from 'express';
 import type { Database } from '../db/database.ts';
 import { serverError } from '../errors.ts';
-import type { Vault } from '../secrets.ts';
+import type { Vault } from '../vault.ts';
 import type { Caller } from './route.ts';
 
 export interface IdempotencyStore {

@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import type { Request, Response } from 'express';
 import { type BlobStore, serve } from '../../bundles/index.ts';
 import { sha256Hex } from '../../signing/index.ts';
-import type { Context } from '../context.ts';
+import type { Tenant } from '../context.ts';
 import { serverError } from '../errors.ts';
 import { databaseSource } from '../trust/repository.ts';
 
@@ -12,13 +12,8 @@ import { databaseSource } from '../trust/repository.ts';
  *
  * @throws `not-found`
  */
-export async function sendMetadata(
-  context: Context,
-  name: string,
-  request: Request,
-  response: Response,
-): Promise<void> {
-  const bytes = await databaseSource(context, context.db).metadata(name, Number.MAX_SAFE_INTEGER);
+export async function sendMetadata(tenant: Tenant, name: string, request: Request, response: Response): Promise<void> {
+  const bytes = await databaseSource(tenant).metadata(name, Number.MAX_SAFE_INTEGER);
   if (!bytes) throw serverError('not-found', `There is no metadata ${name}.`);
   response.type('application/json');
   const stream = async ({ start, end } = { start: 0, end: bytes.length }) =>

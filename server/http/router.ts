@@ -1,7 +1,7 @@
 // Makes an express app of routes: who calls, within which rate, with what; then the handler; then the answer with its headers.
 import express, { type Express, type Request, type RequestHandler, type Response } from 'express';
 import { z } from 'zod';
-import type { Context, Origin } from '../context.ts';
+import { type Context, type Origin, type Tenant, tenantOf } from '../context.ts';
 import { serverError } from '../errors.ts';
 import { newApp } from './app.ts';
 import { type IdempotencyStore, idempotent } from './idempotency.ts';
@@ -20,6 +20,9 @@ export interface RouterParts {
   /** Who calls. @throws `unauthorized` */
   authenticate(request: Request): Promise<Caller>;
 }
+
+/** No organization has this id. */
+const NOBODY = 'nobody';
 
 /** The app that serves these routes and nothing else. */
 export function appOf(routes: readonly Route[], parts: RouterParts): Express {
@@ -72,7 +75,7 @@ function callOf(
 ): Call<never, never, never> {
   const read = (schema: z.ZodType | undefined, value: unknown) => (schema ? schema.parse(value) : {});
   return {
-    tenant: { ...context, organization: caller?.organization ?? '', origin: originOf(request, response) },
+    tenant: tenantFor(context, caller, originOf(request, response)),
     caller,
     params: read(route.params, request.params),
     query: read(route.query?.strict(), request.query),
@@ -81,6 +84,11 @@ function callOf(
     request,
     response,
   } as unknown as Call<never, never, never>;
+}
+
+/** Who calls without a token sees no organization: not even its name. */
+function tenantFor(context: Context, caller: Caller | undefined, origin: Origin): Tenant {
+  return { ...tenantOf(context, caller?.organization ?? NOBODY), products: caller?.products, origin };
 }
 
 function originOf({ socket }: Request, response: Response): Origin {

@@ -4,6 +4,7 @@ import { sql } from 'kysely';
 import { z } from 'zod';
 import type { Access } from '../access/access.ts';
 import { authenticator } from '../access/authenticate.ts';
+import { accessRoutes } from '../access/routes.ts';
 import { auditRoutes } from '../audit/routes.ts';
 import type { Context } from '../context.ts';
 import type { JobQueue } from '../jobs/queues.ts';
@@ -48,7 +49,10 @@ export interface ApiParts {
 }
 
 /** Every call. */
-export function vendorRoutes(context: Context, { jobs, networks, queues, requests }: ApiParts): readonly Route[] {
+export function vendorRoutes(
+  context: Context,
+  { access, jobs, networks, queues, requests }: ApiParts,
+): readonly Route[] {
   const routes: readonly Route[] = [
     route({
       method: 'get',
@@ -62,6 +66,7 @@ export function vendorRoutes(context: Context, { jobs, networks, queues, request
         return { status: 'ok' as const };
       },
     }),
+    ...accessRoutes(access),
     ...trustRoutes,
     ...releaseRoutes(jobs),
     ...licenseRoutes,

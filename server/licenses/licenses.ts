@@ -14,8 +14,8 @@ import {
   signLicense,
 } from '../../signing/index.ts';
 import { type Actor, audit } from '../audit/audit.ts';
-import type { Context } from '../context.ts';
-import type { Database } from '../db/database.ts';
+import type { Context, Tenant } from '../context.ts';
+import { ownedBy, seesProduct } from '../db/owned.ts';
 import type { LicenseStatus, LicenseTable } from '../db/schema.ts';
 import { serverError } from '../errors.ts';
 import { isBefore, type Page, type PageRequest, page, readCursor } from '../http/paging.ts';
@@ -49,15 +49,18 @@ export interface LicenseView {
 /**
  * Issues a license. The file in the answer is the only copy of its entitlement secret.
  *
- * @throws `trust-missing`
+ * @throws `trust-missing`, `forbidden` for a product that the caller is not limited to
  */
 export async function issueLicense(
-  context: Context,
+  tenant: Tenant,
   order: LicenseOrder,
   actor: Actor,
 ): Promise<{ readonly id: string; readonly file: LicenseFile }> {
+  if (!seesProduct(tenant, order.product)) {
+    throw serverError('forbidden', `This caller is limited to other products than ${order.product}.`);
+  }
   const id = `lic-${randomUUID()}`;
-  const now = context.now();
+  const now = tenant.now();
   const license: Omit<License, 'entitlement'> = {
     version: 1,
     id,
@@ -70,8 +73,9 @@ export async function issueLicense(
     notBefore: now.toISOString(),
     ...(order.expiresAt ? { expiresAt: order.expiresAt.toISOString() } : {}),
   };
-  const { file, columns } = await newEntitlement(context, license);
+  const { file, columns } = await newEntitlement(tenant, license);
   const row = {
+    organization: tenant.organization,
     id,
     customer: order.customer,
     product: order.product,
@@ -83,11 +87,11 @@ export async function issueLicense(
     expires_at: order.expiresAt ?? null,
     created_at: now,
   };
-  await context.db.transaction().execute(async db => {
+  await tenant.db.transaction().execute(async db => {
     await db.insertInto('licenses').values(row).execute();
     const { customer, product } = order;
-    await emit(db, context, { type: 'license.issued', data: { license: id, customer, product } });
-    await audit(db, context, actor, 'license.issue', id);
+    await emit(db, tenant, { type: 'license.issued', data: { license: id, customer, product } });
+    await audit(db, tenant, actor, 'license.issue', id);
   });
   return { id, file };
 }
@@ -99,71 +103,65 @@ export async function issueLicense(
  * @throws `not-found`, `license-refused` for a license that is not active
  */
 export async function rekeyLicense(
-  context: Context,
+  tenant: Tenant,
   id: string,
   actor: Actor,
 ): Promise<{ readonly id: string; readonly file: LicenseFile }> {
-  const row = await activeLicense(context, id);
-  if (!row) throw serverError('license-refused', `There is no active license ${id}.`);
+  const row = await activeLicense(tenant, id);
   const { entitlement: _old, ...license } = readOwnLicense(row.document).license;
-  const { file, columns } = await newEntitlement(context, license);
-  await context.db.transaction().execute(async db => {
+  const { file, columns } = await newEntitlement(tenant, license);
+  await tenant.db.transaction().execute(async db => {
     await db.updateTable('licenses').set(columns).where('id', '=', id).execute();
     await db.deleteFrom('wraps').where('license_id', '=', id).execute();
-    await emit(db, context, { type: 'license.rekeyed', data: { license: id } });
-    await audit(db, context, actor, 'license.rekey', id);
+    await emit(db, tenant, { type: 'license.rekeyed', data: { license: id } });
+    await audit(db, tenant, actor, 'license.rekey', id);
   });
   return { id, file };
 }
 
 /** A new secret for a license: the file that carries it, and what the service keeps of it. */
-async function newEntitlement(context: Context, license: Omit<License, 'entitlement'>) {
-  const trustAnchor = await publishedMetadata(context.db, 'root');
-  if (!trustAnchor) throw serverError('trust-missing', 'This service has no root of trust yet.');
+async function newEntitlement(tenant: Tenant, license: Omit<License, 'entitlement'>) {
+  const trustAnchor = await publishedMetadata(tenant, 'root');
+  if (!trustAnchor) throw serverError('trust-missing', 'This organization has no root of trust yet.');
   const secret = randomBytes(ENTITLEMENT_SECRET_BYTES);
   const publicKey = await entitlementPublicKey(secret);
-  const issuer = await onlineKey(context.db, context.vault, 'license-issuer');
+  const issuer = await onlineKey(tenant, 'license-issuer');
   const document = await signLicense({ ...license, entitlement: { publicKey } }, issuer, keyIdOf(publicKeyOf(issuer)));
   const file: LicenseFile = {
     format: 'rollover-license-file/1',
     license: document,
     entitlementSecret: base64url(secret),
-    feed: context.feed,
+    feed: tenant.feed,
     trustAnchor: trustAnchor.toString('utf8'),
   };
-  const sealed = context.vault.seal(pskPurpose(license.id), pskOf(secret));
+  const sealed = tenant.vault.seal(pskPurpose(license.id), pskOf(secret));
   return { file, columns: { document, entitlement_public_key: publicKey, sealed_psk: sealed } };
 }
 
 /**
  * The document of an active license, under the issuer key in use: after a rotation it is signed again when it is asked for.
  *
- * @throws `license-refused`
+ * @throws `not-found`, `license-refused`
  */
-export async function licenseDocument(context: Context, id: string, db: Database = context.db): Promise<string> {
-  const row = await db
-    .selectFrom('licenses')
-    .select('document')
-    .where('id', '=', id)
-    .where('status', '=', 'active')
-    .executeTakeFirst();
-  if (!row) throw serverError('license-refused', `License ${id} is not active.`);
-  const issuer = await onlineKey(db, context.vault, 'license-issuer');
+export async function licenseDocument(tenant: Tenant, id: string): Promise<string> {
+  const row = await activeLicense(tenant, id);
+  const issuer = await onlineKey(tenant, 'license-issuer');
   const keyId = keyIdOf(publicKeyOf(issuer));
   const known = readOwnLicense(row.document);
   if (known.keyId === keyId) return row.document;
   const document = await signLicense(known.license, issuer, keyId);
-  const isUnchanged = db.updateTable('licenses').set({ document }).where('id', '=', id);
+  const isUnchanged = tenant.db.updateTable('licenses').set({ document }).where('id', '=', id);
   await isUnchanged.where('document', '=', row.document).execute();
   return document;
 }
 
 /** Newest first. */
-export async function listLicenses(context: Context, { limit, cursor }: PageRequest): Promise<Page<LicenseView>> {
+export async function listLicenses(tenant: Tenant, { limit, cursor }: PageRequest): Promise<Page<LicenseView>> {
   const after = readCursor(cursor);
-  let query = context.db
+  let query = tenant.db
     .selectFrom('licenses')
     .selectAll()
+    .where(ownedBy(tenant, 'licenses'))
     .orderBy('created_at', 'desc')
     .orderBy('id', 'desc')
     .limit(limit + 1);
@@ -172,9 +170,10 @@ export async function listLicenses(context: Context, { limit, cursor }: PageRequ
 }
 
 /** @throws `not-found` */
-export async function licenseById(context: Context, id: string): Promise<LicenseView> {
-  const row = await context.db.selectFrom('licenses').selectAll().where('id', '=', id).executeTakeFirst();
-  if (!row) throw serverError('not-found', `There is no license ${id}.`);
+export async function licenseById(tenant: Tenant, id: string): Promise<LicenseView> {
+  const own = tenant.db.selectFrom('licenses').selectAll().where(ownedBy(tenant, 'licenses'));
+  const row = await own.where('id', '=', id).executeTakeFirst();
+  if (!row) throw noLicense(id);
   return view(row);
 }
 
@@ -183,30 +182,49 @@ export async function licenseById(context: Context, id: string): Promise<License
  *
  * @throws `not-found`
  */
-export async function revokeLicense(context: Context, id: string, actor: Actor): Promise<void> {
-  await context.db.transaction().execute(async db => {
-    const change = db.updateTable('licenses').set({ status: 'revoked' }).where('id', '=', id);
+export async function revokeLicense(tenant: Tenant, id: string, actor: Actor): Promise<void> {
+  await tenant.db.transaction().execute(async db => {
+    const own = db.updateTable('licenses').set({ status: 'revoked' }).where(ownedBy(tenant, 'licenses'));
+    const change = own.where('id', '=', id);
     const { numUpdatedRows } = await change.executeTakeFirstOrThrow();
-    if (numUpdatedRows === 0n) throw serverError('not-found', `There is no license ${id}.`);
-    await emit(db, context, { type: 'license.revoked', data: { license: id } });
-    await audit(db, context, actor, 'license.revoke', id);
+    if (numUpdatedRows === 0n) throw noLicense(id);
+    await emit(db, tenant, { type: 'license.revoked', data: { license: id } });
+    await audit(db, tenant, actor, 'license.revoke', id);
   });
 }
 
-/** An active license by its id, or undefined. What the connection and the wraps ask. */
-export async function activeLicense(context: Context, id: string) {
-  return context.db
+/**
+ * An active license by its id.
+ *
+ * @throws `not-found`, `license-refused` for one that is not active
+ */
+export async function activeLicense(tenant: Tenant, id: string): Promise<Selectable<LicenseTable>> {
+  const own = tenant.db.selectFrom('licenses').selectAll().where(ownedBy(tenant, 'licenses'));
+  const row = await own.where('id', '=', id).executeTakeFirst();
+  if (!row) throw noLicense(id);
+  if (row.status !== 'active') throw serverError('license-refused', `License ${id} is ${row.status}.`);
+  return row;
+}
+
+function noLicense(id: string): Error {
+  return serverError('not-found', `There is no license ${id}.`);
+}
+
+/** What a connection is opened with: the pre-shared key of a license, and whose license it is. */
+export interface LicenseKey {
+  readonly organization: string;
+  readonly key: Buffer;
+}
+
+/** Of an active license, for the TLS handshake; undefined for any other id. */
+export async function pskOfLicense({ db, vault }: Context, id: string): Promise<LicenseKey | undefined> {
+  const row = await db
     .selectFrom('licenses')
-    .selectAll()
+    .select(['organization', 'sealed_psk'])
     .where('id', '=', id)
     .where('status', '=', 'active')
     .executeTakeFirst();
-}
-
-/** The pre-shared key of an active license, for the TLS handshake; undefined for any other id. */
-export async function pskOfLicense(context: Context, id: string): Promise<Buffer | undefined> {
-  const license = await activeLicense(context, id);
-  return license && context.vault.open(pskPurpose(id), license.sealed_psk);
+  return row && { organization: row.organization, key: vault.open(pskPurpose(id), row.sealed_psk) };
 }
 
 function view(row: Selectable<LicenseTable>): LicenseView {

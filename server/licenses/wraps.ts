@@ -2,7 +2,8 @@
 // costs the same for one license and for a million.
 import { sql } from 'kysely';
 import { type Wrap, wrapContentKey, wrapSchema } from '../../signing/index.ts';
-import type { Context } from '../context.ts';
+import type { Tenant } from '../context.ts';
+import { ownedBy } from '../db/owned.ts';
 import { serverError } from '../errors.ts';
 import { contentKeyOf } from '../releases/content-keys.ts';
 import { activeLicense } from './licenses.ts';
@@ -12,19 +13,18 @@ import { activeLicense } from './licenses.ts';
  *
  * @throws `not-found`, `license-refused` when the license is not active or not for this product and its channels
  */
-export async function wrapFor(context: Context, licenseId: string, manifest: string): Promise<Wrap> {
-  const license = await activeLicense(context, licenseId);
-  if (!license) throw serverError('license-refused', `License ${licenseId} is not active.`);
-  await requireEntitled(context, license, manifest);
-  const known = await context.db
+export async function wrapFor(tenant: Tenant, licenseId: string, manifest: string): Promise<Wrap> {
+  const license = await activeLicense(tenant, licenseId);
+  await requireEntitled(tenant, license, manifest);
+  const known = await tenant.db
     .selectFrom('wraps')
     .select('body')
     .where('manifest_digest', '=', manifest)
     .where('license_id', '=', licenseId)
     .executeTakeFirst();
   if (known) return wrapSchema.parse(known.body);
-  const wrap = await makeWrap(await contentKeyOf(context, manifest), license, manifest);
-  await storeWraps(context, [wrap]);
+  const wrap = await makeWrap(await contentKeyOf(tenant, manifest), license, manifest);
+  await storeWraps(tenant, [wrap]);
   return wrap;
 }
 
@@ -35,31 +35,32 @@ export interface WrapCount {
   readonly wrapped: number;
 }
 
-/** How far a batch is. */
-export async function countWraps(context: Context, manifest: string): Promise<WrapCount> {
+/** How far a batch is. @throws `not-found` */
+export async function countWraps(tenant: Tenant, manifest: string): Promise<WrapCount> {
+  await contentKeyOf(tenant, manifest);
   const count = async (query: ReturnType<typeof entitledLicenses>) => {
-    const { countAll } = context.db.fn;
+    const { countAll } = tenant.db.fn;
     return Number((await query.select(countAll<string>().as('count')).executeTakeFirstOrThrow()).count);
   };
-  const entitled = await count(entitledLicenses(context, manifest));
-  return { entitled, wrapped: entitled - (await count(withoutWrap(context, manifest))) };
+  const entitled = await count(entitledLicenses(tenant, manifest));
+  return { entitled, wrapped: entitled - (await count(withoutWrap(tenant, manifest))) };
 }
 
 /**
  * Makes the wraps of a release for every license that lacks one, ahead of being asked: for an export to many sites, or before
  * a day of many updates. A job; it may be interrupted and run again at any time.
  */
-export async function wrapForAll(context: Context, manifest: string): Promise<void> {
-  const contentKey = await contentKeyOf(context, manifest);
+export async function wrapForAll(tenant: Tenant, manifest: string): Promise<void> {
+  const contentKey = await contentKeyOf(tenant, manifest);
   for (;;) {
-    const licenses = await withoutWrap(context, manifest)
+    const licenses = await withoutWrap(tenant, manifest)
       .select(['licenses.id', 'licenses.entitlement_public_key'])
       .limit(BATCH)
       .execute();
     if (licenses.length === 0) return;
     const wraps: Wrap[] = [];
     for (const license of licenses) wraps.push(await makeWrap(contentKey, license, manifest));
-    await storeWraps(context, wraps);
+    await storeWraps(tenant, wraps);
   }
 }
 
@@ -67,9 +68,10 @@ export async function wrapForAll(context: Context, manifest: string): Promise<vo
 const BATCH = 500;
 
 /** Active licenses for which the release was published in one of their channels, while they were valid. */
-function entitledLicenses({ db }: Context, manifest: string) {
-  return db
+function entitledLicenses(tenant: Tenant, manifest: string) {
+  return tenant.db
     .selectFrom('licenses')
+    .where(ownedBy(tenant, 'licenses'))
     .where('licenses.status', '=', 'active')
     .where(({ exists, selectFrom }) =>
       exists(
@@ -77,6 +79,7 @@ function entitledLicenses({ db }: Context, manifest: string) {
           .select('releases.id')
           .where('releases.manifest_digest', '=', manifest)
           .where('releases.state', '=', 'published')
+          .whereRef('releases.organization', '=', 'licenses.organization')
           .whereRef('releases.product', '=', 'licenses.product')
           .where(sql<boolean>`releases.channel = any(licenses.channels)`)
           .where(sql<boolean>`(licenses.expires_at is null or releases.published_at < licenses.expires_at)`),
@@ -84,8 +87,8 @@ function entitledLicenses({ db }: Context, manifest: string) {
     );
 }
 
-function withoutWrap(context: Context, manifest: string) {
-  return entitledLicenses(context, manifest).where(({ not, exists, selectFrom }) =>
+function withoutWrap(tenant: Tenant, manifest: string) {
+  return entitledLicenses(tenant, manifest).where(({ not, exists, selectFrom }) =>
     not(
       exists(
         selectFrom('wraps')
@@ -105,7 +108,7 @@ function makeWrap(
   return wrapContentKey(contentKey, license.entitlement_public_key, { license: license.id, release: manifest });
 }
 
-async function storeWraps({ db }: Context, wraps: readonly Wrap[]): Promise<void> {
+async function storeWraps({ db }: Tenant, wraps: readonly Wrap[]): Promise<void> {
   await db
     .insertInto('wraps')
     .values(
@@ -123,10 +126,11 @@ interface Entitled {
 }
 
 /** What was published while the license was valid stays open to it: it is needed for recovery. */
-async function requireEntitled(context: Context, license: Entitled, manifest: string): Promise<void> {
-  const releases = await context.db
+async function requireEntitled(tenant: Tenant, license: Entitled, manifest: string): Promise<void> {
+  const releases = await tenant.db
     .selectFrom('releases')
     .select(['product', 'channel', 'published_at'])
+    .where(ownedBy(tenant, 'releases'))
     .where('manifest_digest', '=', manifest)
     .where('state', '=', 'published')
     .execute();

@@ -33,11 +33,18 @@ export function serviceMetrics(
     }),
     gauge(
       'rollover_timestamp_renewed_seconds',
-      'When the timestamp was last renewed, in seconds since 1970.',
+      'When the timestamp was last renewed, in seconds since 1970; of several organizations, the one longest ago.',
       async () => {
-        const newest = db.selectFrom('metadata').select('published_at').where('role', '=', 'timestamp');
-        const row = await newest.orderBy('version', 'desc').limit(1).executeTakeFirst();
-        return row ? [{ labels: {}, value: row.published_at.getTime() / 1000 }] : [];
+        const newest = await db
+          .selectFrom('metadata')
+          .distinctOn('organization')
+          .select('published_at')
+          .where('role', '=', 'timestamp')
+          .orderBy('organization')
+          .orderBy('version', 'desc')
+          .execute();
+        const times = newest.map(row => row.published_at.getTime() / 1000);
+        return times.length > 0 ? [{ labels: {}, value: Math.min(...times) }] : [];
       },
     ),
     counted('rollover_releases', 'Releases, by state.', 'state', grouped('releases', 'state')),

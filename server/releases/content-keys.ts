@@ -1,17 +1,19 @@
 // The content keys of releases, kept sealed: for wraps, for the vendor's packer, and for reading releases back.
 import { openManifest } from '../../bundles/index.ts';
-import type { Context } from '../context.ts';
+import type { Tenant } from '../context.ts';
+import { ownedBy } from '../db/owned.ts';
 import { serverError } from '../errors.ts';
 
 /** Published releases with their content keys, newest first: for the vendor's packer and for reading releases back. */
 export async function contentKeys(
-  context: Context,
+  tenant: Tenant,
   product: string,
   most: number,
 ): Promise<readonly { version: string; channel: string; manifest: string; index: string; contentKey: string }[]> {
-  const rows = await context.db
+  const rows = await tenant.db
     .selectFrom('releases')
     .selectAll()
+    .where(ownedBy(tenant, 'releases'))
     .where('product', '=', product)
     .where('state', '=', 'published')
     .where('index_digest', '!=', '')
@@ -23,40 +25,41 @@ export async function contentKeys(
     channel: row.channel,
     manifest: row.manifest_digest,
     index: row.index_digest,
-    contentKey: openContentKey(context, row.manifest_digest, row.sealed_content_key).toString('base64url'),
+    contentKey: openContentKey(tenant, row.manifest_digest, row.sealed_content_key).toString('base64url'),
   }));
 }
 
 /** The content key of a published release by its manifest. @throws `not-found` */
-export async function contentKeyOf(context: Context, manifest: string): Promise<Buffer> {
-  const row = await context.db
+export async function contentKeyOf(tenant: Tenant, manifest: string): Promise<Buffer> {
+  const row = await tenant.db
     .selectFrom('releases')
     .select('sealed_content_key')
+    .where(ownedBy(tenant, 'releases'))
     .where('manifest_digest', '=', manifest)
     .where('state', '=', 'published')
     .limit(1)
     .executeTakeFirst();
   if (!row) throw serverError('not-found', `No published release has the manifest ${manifest}.`);
-  return openContentKey(context, manifest, row.sealed_content_key);
+  return openContentKey(tenant, manifest, row.sealed_content_key);
 }
 
 /** Names and sizes of a published release's segments, for who copies them without a key. @throws `not-found` */
 export async function segmentsOf(
-  context: Context,
+  tenant: Tenant,
   manifest: string,
 ): Promise<readonly { readonly name: string; readonly size: number }[]> {
-  const contentKey = await contentKeyOf(context, manifest);
-  const { segments } = openManifest(manifest, contentKey, await context.blobs.get(manifest));
+  const contentKey = await contentKeyOf(tenant, manifest);
+  const { segments } = openManifest(manifest, contentKey, await tenant.blobs.get(manifest));
   return [...segments].map(({ name, sealedSize }) => ({ name, size: sealedSize }));
 }
 
 /** A content key as it is stored: bound to its manifest. */
-export function sealContentKey({ vault }: Context, manifest: string, contentKey: Uint8Array): Buffer {
+export function sealContentKey({ vault }: Pick<Tenant, 'vault'>, manifest: string, contentKey: Uint8Array): Buffer {
   return vault.seal(purposeOf(manifest), contentKey);
 }
 
 /** @throws `secret-unsealable` */
-export function openContentKey({ vault }: Context, manifest: string, sealed: Buffer): Buffer {
+export function openContentKey({ vault }: Pick<Tenant, 'vault'>, manifest: string, sealed: Buffer): Buffer {
   return vault.open(purposeOf(manifest), sealed);
 }
 

@@ -7,10 +7,10 @@
 import { type Selectable, sql } from 'kysely';
 import { openManifest, type StoredObject } from '../../bundles/index.ts';
 import { hasCode, parseMetadata } from '../../signing/index.ts';
-import type { Context } from '../context.ts';
+import { type Context, everyTenant, type Tenant } from '../context.ts';
 import type { Database } from '../db/database.ts';
 import type { ReleaseTable } from '../db/schema.ts';
-import { NOT_LISTED } from '../trust/repository.ts';
+import { NOT_LISTED, publishedMetadata } from '../trust/repository.ts';
 import { openContentKey } from './content-keys.ts';
 import { GARBAGE_LOCK } from './leases.ts';
 
@@ -24,24 +24,35 @@ export interface Garbage {
   readonly keptObjects: number;
 }
 
-/** Removes what is not needed. Safe to run beside anything, also beside itself. */
+/** Removes what no organization needs. Run by a job. */
+export async function collectAllGarbage(context: Context): Promise<void> {
+  for (const tenant of await everyTenant(context)) {
+    await collectGarbage(tenant, { graceMs: GARBAGE_GRACE_MS, dryRun: false });
+  }
+}
+
+/** Removes what the organization does not need. Safe to run beside anything, also beside itself. */
 export async function collectGarbage(
-  context: Context,
+  tenant: Tenant,
   { graceMs, dryRun }: { readonly graceMs: number; readonly dryRun: boolean },
 ): Promise<Garbage> {
-  const before = context.now().getTime() - graceMs;
-  await context.db.deleteFrom('leases').where('until', '<', context.now()).execute();
-  const marked = new Marks(context);
-  await marked.update(context.db);
+  const before = tenant.now().getTime() - graceMs;
+  await tenant.db
+    .deleteFrom('leases')
+    .where('organization', '=', tenant.organization)
+    .where('until', '<', tenant.now())
+    .execute();
+  const marked = new Marks(tenant);
+  await marked.update(tenant.db);
   const total = { objects: 0, bytes: 0, keptObjects: 0 };
   const sweep = async (batch: readonly StoredObject[]) => {
-    const removed = await sweepBatch(context, marked, batch, dryRun);
+    const removed = await sweepBatch(tenant, marked, batch, dryRun);
     total.objects += removed.length;
     total.bytes += removed.reduce((sum, object) => sum + object.size, 0);
     total.keptObjects += batch.length - removed.length;
   };
   let batch: StoredObject[] = [];
-  for await (const object of context.blobs.list()) {
+  for await (const object of tenant.blobs.list()) {
     if (object.storedMs >= before || marked.has(object.digest)) {
       total.keptObjects++;
       continue;
@@ -52,39 +63,44 @@ export async function collectGarbage(
     batch = [];
   }
   await sweep(batch);
-  if (!dryRun) context.log.info(total, 'garbage collected');
+  if (!dryRun) tenant.log.info({ organization: tenant.organization, ...total }, 'garbage collected');
   return total;
 }
 
 /** Under the lock: what has been leased or submitted since the marking is seen before anything is removed. */
 async function sweepBatch(
-  context: Context,
+  tenant: Tenant,
   marked: Marks,
   batch: readonly StoredObject[],
   dryRun: boolean,
 ): Promise<readonly StoredObject[]> {
   if (batch.length === 0) return [];
-  return context.db.transaction().execute(async db => {
-    await sql`select pg_advisory_xact_lock(${GARBAGE_LOCK})`.execute(db);
+  return tenant.db.transaction().execute(async db => {
+    await sql`select pg_advisory_xact_lock(${GARBAGE_LOCK}, hashtext(${tenant.organization}))`.execute(db);
     await marked.update(db);
     const digests = batch.map(object => object.digest);
-    const leases = await db.selectFrom('leases').select('digest').where('digest', 'in', digests).execute();
+    const leases = await db
+      .selectFrom('leases')
+      .select('digest')
+      .where('organization', '=', tenant.organization)
+      .where('digest', 'in', digests)
+      .execute();
     const leased = new Set(leases.map(lease => lease.digest));
     const unneeded = batch.filter(({ digest }) => !leased.has(digest) && !marked.has(digest));
-    if (!dryRun) for (const { digest } of unneeded) await context.blobs.remove(digest);
+    if (!dryRun) for (const { digest } of unneeded) await tenant.blobs.remove(digest);
     return unneeded;
   });
 }
 
 /** Every object that a release or published metadata names. Grows as releases are added; nothing is ever unmarked. */
 class Marks {
-  readonly #context: Context;
+  readonly #tenant: Tenant;
   readonly #digests = new Set<string>();
   readonly #releases = new Set<string>();
   readonly #metadata = new Set<string>();
 
-  constructor(context: Context) {
-    this.#context = context;
+  constructor(tenant: Tenant) {
+    this.#tenant = tenant;
   }
 
   has(digest: string): boolean {
@@ -93,9 +109,19 @@ class Marks {
 
   /** Reads what has come since the last time. */
   async update(db: Database): Promise<void> {
-    const releases = await db.selectFrom('releases').selectAll().where('state', '!=', 'failed').execute();
+    const { organization } = this.#tenant;
+    const releases = await db
+      .selectFrom('releases')
+      .selectAll()
+      .where('organization', '=', organization)
+      .where('state', '!=', 'failed')
+      .execute();
     for (const release of releases) if (!this.#releases.has(release.manifest_digest)) await this.#release(release);
-    const files = await db.selectFrom('metadata').select(['role', 'version']).execute();
+    const files = await db
+      .selectFrom('metadata')
+      .select(['role', 'version'])
+      .where('organization', '=', organization)
+      .execute();
     for (const { role, version } of files) await this.#role(db, role, version);
   }
 
@@ -103,9 +129,9 @@ class Marks {
   async #release(release: Selectable<ReleaseTable>): Promise<void> {
     const { manifest_digest: manifest, index_digest: index, sealed_content_key: sealed } = release;
     this.#digests.add(manifest).add(index);
-    const { blobs } = this.#context;
+    const { blobs } = this.#tenant;
     try {
-      const contentKey = openContentKey(this.#context, manifest, sealed);
+      const contentKey = openContentKey(this.#tenant, manifest, sealed);
       const { segments } = openManifest(manifest, contentKey, await blobs.get(manifest));
       for (const { name } of segments) this.#digests.add(name);
       this.#releases.add(manifest);
@@ -117,8 +143,8 @@ class Marks {
   async #role(db: Database, role: string, version: number): Promise<void> {
     const name = `${version}.${role}`;
     if (NOT_LISTED.includes(role) || this.#metadata.has(name)) return;
-    const file = db.selectFrom('metadata').select('body').where('role', '=', role).where('version', '=', version);
-    const { body } = await file.executeTakeFirstOrThrow();
+    const body = await publishedMetadata({ ...this.#tenant, db }, role, version);
+    if (!body) return;
     for (const { sha256 } of parseMetadata('targets', body).content.targets.values()) {
       if (sha256) this.#digests.add(sha256);
     }

@@ -1,10 +1,10 @@
 // Leases on sealed objects: who is about to rely on one says so first, and looks afterwards. The collector waits for that.
 import { sql } from 'kysely';
-import type { Context } from '../context.ts';
+import type { Tenant } from '../context.ts';
 
 /** A publication that takes longer than this between two questions has to ask again. */
 const LEASE_MS = 24 * 3600_000;
-/** Leases take it shared, the sweep takes it alone. */
+/** With the organization's hash: leases take it shared, the sweep takes it alone. */
 export const GARBAGE_LOCK = 0x4742_4147;
 
 /**
@@ -13,20 +13,21 @@ export const GARBAGE_LOCK = 0x4742_4147;
  * @param holder the publication that relies on them
  */
 export async function leaseObjects(
-  context: Context,
+  tenant: Tenant,
   holder: string,
   digests: readonly string[],
 ): Promise<readonly string[]> {
-  const until = new Date(context.now().getTime() + LEASE_MS);
-  await context.db.transaction().execute(async db => {
-    await sql`select pg_advisory_xact_lock_shared(${GARBAGE_LOCK})`.execute(db);
+  const { organization } = tenant;
+  const until = new Date(tenant.now().getTime() + LEASE_MS);
+  await tenant.db.transaction().execute(async db => {
+    await sql`select pg_advisory_xact_lock_shared(${GARBAGE_LOCK}, hashtext(${organization}))`.execute(db);
     await db
       .insertInto('leases')
-      .values([...new Set(digests)].sort().map(digest => ({ digest, holder, until })))
-      .onConflict(conflict => conflict.columns(['digest', 'holder']).doUpdateSet({ until }))
+      .values([...new Set(digests)].sort().map(digest => ({ organization, digest, holder, until })))
+      .onConflict(conflict => conflict.columns(['organization', 'digest', 'holder']).doUpdateSet({ until }))
       .execute();
   });
   const missing: string[] = [];
-  for (const digest of digests) if ((await context.blobs.size(digest)) === undefined) missing.push(digest);
+  for (const digest of digests) if ((await tenant.blobs.size(digest)) === undefined) missing.push(digest);
   return missing;
 }

@@ -2,7 +2,7 @@
 import { targetPaths } from '../../bundles/index.ts';
 import { hasCode, RolloverError } from '../../signing/index.ts';
 import { type Actor, audit } from '../audit/audit.ts';
-import type { Context } from '../context.ts';
+import type { Tenant } from '../context.ts';
 import type { Database } from '../db/database.ts';
 import type { ReleaseState } from '../db/schema.ts';
 import { serverError } from '../errors.ts';
@@ -14,56 +14,62 @@ import { type ReleaseRow, releaseRow } from './releases.ts';
 
 /** A submission as a job carries it: binary fields in base64. */
 export interface PublishJob {
+  readonly organization: string;
   readonly releaseId: string;
   readonly actor: Actor;
   readonly metadata: readonly (readonly [string, string])[];
   readonly targets: readonly (readonly [string, string])[];
 }
 
-export function publishJob(releaseId: string, { metadata, targets }: Publication, actor: Actor): PublishJob {
-  return { releaseId, actor, metadata: encoded(metadata), targets: encoded(targets) };
+export function publishJob(
+  { organization }: Pick<Tenant, 'organization'>,
+  releaseId: string,
+  { metadata, targets }: Publication,
+  actor: Actor,
+): PublishJob {
+  return { organization, releaseId, actor, metadata: encoded(metadata), targets: encoded(targets) };
 }
 
 /**
  * The job behind a submission: every object is there and intact, then the metadata goes live. A refusal is written
  * to the release, for the pipeline to read; trouble of our own is thrown, for the queue to try again.
  */
-export async function publishRelease(context: Context, job: PublishJob): Promise<void> {
-  const release = await releaseRow(context, job.releaseId);
+export async function publishRelease(tenant: Tenant, job: PublishJob): Promise<void> {
+  const release = await releaseRow(tenant, job.releaseId);
   const publication = { metadata: decoded(job.metadata), targets: decoded(job.targets) };
   if (release.state !== 'publishing' || !carries(publication, release)) return;
   try {
-    const contentKey = openContentKey(context, release.manifest_digest, release.sealed_content_key);
-    await requireComplete(context.blobs, release, contentKey);
-    await publish(context, publication, async db => {
-      await settle(db, release, { state: 'published', problem: null, published_at: context.now() });
+    const contentKey = openContentKey(tenant, release.manifest_digest, release.sealed_content_key);
+    await requireComplete(tenant.blobs, release, contentKey);
+    await publish(tenant, publication, async db => {
+      await settle(db, release, { state: 'published', problem: null, published_at: tenant.now() });
       const subject = `${release.product} ${release.version} to ${release.channel}`;
       const { id, product, channel, version } = release;
-      await emit(db, context, { type: 'release.published', data: { release: id, product, channel, version } });
-      await audit(db, context, job.actor, 'release.publish', subject);
+      await emit(db, tenant, { type: 'release.published', data: { release: id, product, channel, version } });
+      await audit(db, tenant, job.actor, 'release.publish', subject);
     });
-    context.log.info({ release: release.id, version: release.version, channel: release.channel }, 'release published');
+    tenant.log.info({ release: release.id, version: release.version, channel: release.channel }, 'release published');
   } catch (error) {
     if (!(error instanceof RolloverError) || error.kind === 'storage') throw error;
-    await failRelease(context, release, `${error.code}: ${error.message}`);
+    await failRelease(tenant, release, `${error.code}: ${error.message}`);
   }
 }
 
 /** Called when the queue has given up on a release. */
-export async function giveUpRelease(context: Context, job: PublishJob): Promise<void> {
-  const release = await releaseRow(context, job.releaseId);
+export async function giveUpRelease(tenant: Tenant, job: PublishJob): Promise<void> {
+  const release = await releaseRow(tenant, job.releaseId);
   if (release.state === 'publishing' && carries({ targets: decoded(job.targets) }, release)) {
-    await failRelease(context, release, 'the service failed while publishing; its log says why. Publish again.');
+    await failRelease(tenant, release, 'the service failed while publishing; its log says why. Publish again.');
   }
 }
 
-async function failRelease(context: Context, release: ReleaseRow, problem: string): Promise<void> {
-  context.log.warn({ release: release.id, problem }, 'release refused');
+async function failRelease(tenant: Tenant, release: ReleaseRow, problem: string): Promise<void> {
+  tenant.log.warn({ release: release.id, problem }, 'release refused');
   const { id, product, channel, version } = release;
   try {
-    await context.db.transaction().execute(async db => {
+    await tenant.db.transaction().execute(async db => {
       await settle(db, release, { state: 'failed', problem, published_at: null });
-      await emit(db, context, { type: 'release.failed', data: { release: id, product, channel, version, problem } });
+      await emit(db, tenant, { type: 'release.failed', data: { release: id, product, channel, version, problem } });
     });
   } catch (error) {
     if (!hasCode(error, 'metadata-conflict')) throw error;

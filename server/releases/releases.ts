@@ -1,7 +1,8 @@
 // Releases as the service knows them: in which state they are, and what they hold. Taking one in is `submission.ts`, publishing
 // it `publication.ts`.
 import type { Selectable } from 'kysely';
-import type { Context } from '../context.ts';
+import type { Tenant } from '../context.ts';
+import { ownedBy } from '../db/owned.ts';
 import type { ReleaseState, ReleaseTable } from '../db/schema.ts';
 import { serverError } from '../errors.ts';
 import { isBefore, type Page, type PageRequest, page, readCursor } from '../http/paging.ts';
@@ -23,8 +24,8 @@ export interface ReleaseView {
 }
 
 /** @throws `not-found` */
-export async function releaseById(context: Context, id: string): Promise<ReleaseView> {
-  return view(await releaseRow(context, id));
+export async function releaseById(tenant: Tenant, id: string): Promise<ReleaseView> {
+  return view(await releaseRow(tenant, id));
 }
 
 export interface ReleaseFilter extends PageRequest {
@@ -34,11 +35,12 @@ export interface ReleaseFilter extends PageRequest {
 }
 
 /** Newest first. */
-export async function listReleases(context: Context, filter: ReleaseFilter): Promise<Page<ReleaseView>> {
+export async function listReleases(tenant: Tenant, filter: ReleaseFilter): Promise<Page<ReleaseView>> {
   const after = readCursor(filter.cursor);
-  let query = context.db
+  let query = tenant.db
     .selectFrom('releases')
     .selectAll()
+    .where(ownedBy(tenant, 'releases'))
     .orderBy('created_at', 'desc')
     .orderBy('id', 'desc')
     .limit(filter.limit + 1);
@@ -51,8 +53,9 @@ export async function listReleases(context: Context, filter: ReleaseFilter): Pro
 }
 
 /** @throws `not-found` */
-export async function releaseRow(context: Context, id: string): Promise<ReleaseRow> {
-  const row = await context.db.selectFrom('releases').selectAll().where('id', '=', id).executeTakeFirst();
+export async function releaseRow(tenant: Tenant, id: string): Promise<ReleaseRow> {
+  const own = tenant.db.selectFrom('releases').selectAll().where(ownedBy(tenant, 'releases'));
+  const row = await own.where('id', '=', id).executeTakeFirst();
   if (!row) throw serverError('not-found', `There is no release ${id}.`);
   return row;
 }

@@ -8,7 +8,7 @@ import { sendObject } from '../http/objects.ts';
 import { pageOf, pageQuery } from '../http/paging.ts';
 import { type Route, route } from '../http/route.ts';
 import { countWraps } from '../licenses/wraps.ts';
-import { contentKeys, segmentsOf } from './content-keys.ts';
+import { contentKeyOf, contentKeys, segmentsOf } from './content-keys.ts';
 import { collectGarbage, GARBAGE_GRACE_MS } from './garbage.ts';
 import { leaseObjects } from './leases.ts';
 import type { PublishJob } from './publication.ts';
@@ -37,10 +37,16 @@ const releaseSchema = z.strictObject({
   publishedAt: z.string().nullable(),
 });
 
+/** Wraps the key of a release for all licenses of an organization. */
+export interface WrapJob {
+  readonly organization: string;
+  readonly manifest: string;
+}
+
 /** Long work, handed to the queue. */
 export interface Jobs {
   publish(job: PublishJob): Promise<void>;
-  wrapForAll(manifest: string): Promise<void>;
+  wrapForAll(job: WrapJob): Promise<void>;
 }
 
 const objectRoutes = [
@@ -87,7 +93,7 @@ const objectRoutes = [
     path: '/v1/garbage',
     tag: 'objects',
     summary: 'remove objects that nothing needs',
-    access: 'service:write',
+    access: 'release:write',
     body: z.strictObject({
       dryRun: z.boolean().default(false),
       graceSeconds: z
@@ -154,8 +160,10 @@ const manifestRoutes = (jobs: Jobs) => [
     body: z.strictObject({}),
     answer: z.strictObject({ status: z.literal('started') }),
     status: 202,
-    async handle({ params }) {
-      await jobs.wrapForAll(params.digest);
+    async handle({ tenant, params }) {
+      const { organization } = tenant;
+      await contentKeyOf(tenant, params.digest);
+      await jobs.wrapForAll({ organization, manifest: params.digest });
       return { status: 'started' as const };
     },
   }),

@@ -3,7 +3,8 @@ import { randomUUID } from 'node:crypto';
 import { parseDocument, type ReleaseDocument, releaseDocumentSchema, targetPaths } from '../../bundles/index.ts';
 import { CONTENT_KEY_BYTES } from '../../signing/index.ts';
 import type { Actor } from '../audit/audit.ts';
-import type { Context } from '../context.ts';
+import type { Tenant } from '../context.ts';
+import { ownedBy, seesProduct } from '../db/owned.ts';
 import { serverError } from '../errors.ts';
 import type { Publication } from '../trust/repository.ts';
 import { sealContentKey } from './content-keys.ts';
@@ -24,10 +25,10 @@ export interface ReleaseSubmission {
 /**
  * Takes a release in as `publishing`. Until it is published, it may be submitted again.
  *
- * @throws `release-exists`, `request-invalid`
+ * @throws `release-exists`, `request-invalid`, `forbidden` for a product that the caller is not limited to
  */
 export async function submitRelease(
-  context: Context,
+  tenant: Tenant,
   submission: ReleaseSubmission,
   enqueue: (job: PublishJob) => Promise<void>,
   actor: Actor,
@@ -35,6 +36,9 @@ export async function submitRelease(
   const document = parseDocument(releaseDocumentSchema, submission.document, 'release document');
   if (submission.contentKey.length !== CONTENT_KEY_BYTES) {
     throw serverError('request-invalid', `A content key has ${CONTENT_KEY_BYTES} bytes.`);
+  }
+  if (!seesProduct(tenant, document.product)) {
+    throw serverError('forbidden', `This caller is limited to other products than ${document.product}.`);
   }
   requireOwn(submission, document);
   const manifest = document.manifest.sha256;
@@ -45,37 +49,38 @@ export async function submitRelease(
     manifest_digest: manifest,
     index_digest: submission.index,
     content_digest: submission.content,
-    sealed_content_key: sealContentKey(context, manifest, submission.contentKey),
+    sealed_content_key: sealContentKey(tenant, manifest, submission.contentKey),
     document: Buffer.from(submission.document).toString('utf8'),
-    created_at: context.now(),
+    created_at: tenant.now(),
     published_at: null,
   };
   const name = { product: document.product, channel: submission.channel, version: document.version };
-  const stored = await context.db
+  const stored = await tenant.db
     .insertInto('releases')
-    .values({ id: randomUUID(), ...name, ...content })
+    .values({ organization: tenant.organization, id: randomUUID(), ...name, ...content })
     .onConflict(conflict =>
       conflict
-        .columns(['product', 'channel', 'version'])
+        .columns(['organization', 'product', 'channel', 'version'])
         .doUpdateSet(content)
         .where('releases.state', '!=', 'published'),
     )
     .returning('id')
     .executeTakeFirst();
-  if (!stored) return existing(context, name, submission.content);
-  await enqueue(publishJob(stored.id, submission.publication, actor));
-  return releaseById(context, stored.id);
+  if (!stored) return existing(tenant, name, submission.content);
+  await enqueue(publishJob(tenant, stored.id, submission.publication, actor));
+  return releaseById(tenant, stored.id);
 }
 
 /** A published version: the same content again is fine, other content is refused. */
 async function existing(
-  context: Context,
+  tenant: Tenant,
   name: { readonly product: string; readonly channel: string; readonly version: string },
   content: string,
 ): Promise<ReleaseView> {
-  const row = await context.db
+  const row = await tenant.db
     .selectFrom('releases')
     .selectAll()
+    .where(ownedBy(tenant, 'releases'))
     .where('product', '=', name.product)
     .where('channel', '=', name.channel)
     .where('version', '=', name.version)

@@ -3,7 +3,8 @@ import type { Selectable } from 'kysely';
 import { type ActivationRequest, activationRequestSchema, type SiteReport } from '../../bundles/index.ts';
 import { counted } from '../../signing/index.ts';
 import { type Actor, audit } from '../audit/audit.ts';
-import type { Context } from '../context.ts';
+import type { Tenant } from '../context.ts';
+import { ofOwnLicense, ownedBy } from '../db/owned.ts';
 import type { SiteTable } from '../db/schema.ts';
 import { serverError } from '../errors.ts';
 import { isBefore, type Page, type PageRequest, page, readCursor } from '../http/paging.ts';
@@ -24,14 +25,15 @@ export interface SiteView {
  *
  * @throws `site-limit`, `license-refused` for a site id that belongs to another license or key
  */
-export async function activateSite(context: Context, licenseId: string, body: ActivationRequest): Promise<string> {
+export async function activateSite(tenant: Tenant, licenseId: string, body: ActivationRequest): Promise<string> {
   const request = activationRequestSchema.parse(body);
-  const now = context.now();
-  return context.db.transaction().execute(async db => {
+  const now = tenant.now();
+  return tenant.db.transaction().execute(async db => {
     // The row lock makes two sites that activate at once count each other.
     const license = await db
       .selectFrom('licenses')
       .select('site_limit')
+      .where(ownedBy(tenant, 'licenses'))
       .where('id', '=', licenseId)
       .where('status', '=', 'active')
       .forUpdate()
@@ -40,7 +42,7 @@ export async function activateSite(context: Context, licenseId: string, body: Ac
     const known = await db.selectFrom('sites').selectAll().where('id', '=', request.site).executeTakeFirst();
     if (known) {
       if (known.license_id === licenseId && known.public_key === request.publicKey) {
-        return licenseDocument(context, licenseId, db);
+        return licenseDocument({ ...tenant, db }, licenseId);
       }
       throw serverError('license-refused', `Site ${request.site} belongs to another license or key.`);
     }
@@ -59,6 +61,7 @@ export async function activateSite(context: Context, licenseId: string, body: Ac
     await db
       .insertInto('sites')
       .values({
+        organization: tenant.organization,
         id: request.site,
         license_id: licenseId,
         name: request.name,
@@ -69,19 +72,20 @@ export async function activateSite(context: Context, licenseId: string, body: Ac
       })
       .execute();
     const { site, name } = request;
-    await emit(db, context, { type: 'site.activated', data: { site, name, license: licenseId } });
-    await audit(db, context, `license:${licenseId}`, 'site.activate', request.site);
-    return licenseDocument(context, licenseId, db);
+    await emit(db, tenant, { type: 'site.activated', data: { site, name, license: licenseId } });
+    await audit(db, tenant, `license:${licenseId}`, 'site.activate', request.site);
+    return licenseDocument({ ...tenant, db }, licenseId);
   });
 }
 
 /** Keeps the newest report of a site. @throws `not-found` for a site of another license */
-export async function recordReport(context: Context, licenseId: string, report: SiteReport): Promise<void> {
-  const { numUpdatedRows } = await context.db
+export async function recordReport(tenant: Tenant, licenseId: string, report: SiteReport): Promise<void> {
+  const { numUpdatedRows } = await tenant.db
     .updateTable('sites')
-    .set({ report: JSON.stringify(report), last_seen_at: context.now() })
+    .set({ report: JSON.stringify(report), last_seen_at: tenant.now() })
     .where('id', '=', report.site)
     .where('license_id', '=', licenseId)
+    .where('organization', '=', tenant.organization)
     .executeTakeFirstOrThrow();
   if (numUpdatedRows === 0n) throw serverError('not-found', `License ${licenseId} has no site ${report.site}.`);
 }
@@ -92,24 +96,27 @@ export async function recordReport(context: Context, licenseId: string, report: 
  *
  * @throws `not-found`
  */
-export async function removeSite(context: Context, id: string, actor: Actor): Promise<void> {
-  await context.db.transaction().execute(async db => {
-    const { numDeletedRows } = await db.deleteFrom('sites').where('id', '=', id).executeTakeFirstOrThrow();
+export async function removeSite(tenant: Tenant, id: string, actor: Actor): Promise<void> {
+  await tenant.db.transaction().execute(async db => {
+    const own = db.deleteFrom('sites').where('id', '=', id).where(ofOwnLicense(tenant, 'license_id'));
+    const { numDeletedRows } = await own.executeTakeFirstOrThrow();
     if (numDeletedRows === 0n) throw serverError('not-found', `There is no site ${id}.`);
-    await emit(db, context, { type: 'site.removed', data: { site: id } });
-    await audit(db, context, actor, 'site.remove', id);
+    await emit(db, tenant, { type: 'site.removed', data: { site: id } });
+    await audit(db, tenant, actor, 'site.remove', id);
   });
 }
 
 /** Most recently seen first. */
-export async function listSites(context: Context, { limit, cursor }: PageRequest): Promise<Page<SiteView>> {
+export async function listSites(tenant: Tenant, { limit, cursor }: PageRequest): Promise<Page<SiteView>> {
   const after = readCursor(cursor);
-  let query = context.db
+  let query = tenant.db
     .selectFrom('sites')
     .selectAll()
+    .where('organization', '=', tenant.organization)
     .orderBy('last_seen_at', 'desc')
     .orderBy('id', 'desc')
     .limit(limit + 1);
+  if (tenant.products) query = query.where(ofOwnLicense(tenant, 'license_id'));
   if (after) query = query.where(isBefore('last_seen_at', after));
   return page(await query.execute(), limit, view, row => ({ at: row.last_seen_at.toISOString(), id: row.id }));
 }

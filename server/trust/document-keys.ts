@@ -3,10 +3,8 @@
 // in the transaction that publishes the targets that name it.
 import { targetPaths } from '../../bundles/index.ts';
 import { editTargets, keySetOf, sha256Hex } from '../../signing/index.ts';
-import type { Context } from '../context.ts';
-import type { Database } from '../db/database.ts';
 import { serverError } from '../errors.ts';
-import { onlineKey, onlineKeyIfAny, replaceOnlineKey, type Vault } from '../secrets.ts';
+import { forgetSecret, type Keeper, onlineKey, onlineKeyIfAny, replaceOnlineKey } from '../secrets.ts';
 
 /** By name, the target that its key set is published as. */
 const PATHS = { 'license-issuer': targetPaths.issuers, director: targetPaths.director } as const;
@@ -16,21 +14,22 @@ export type DocumentKey = keyof typeof PATHS;
 const NAMES = Object.keys(PATHS) as DocumentKey[];
 
 /** The key set of the key in use. */
-export async function documentKeySet(db: Database, vault: Vault, name: DocumentKey): Promise<Buffer> {
-  return keySetOf(await onlineKey(db, vault, name));
+export async function documentKeySet(keeper: Keeper, name: DocumentKey): Promise<Buffer> {
+  return keySetOf(await onlineKey(keeper, name));
 }
 
 /** Makes the next key, in place of one that was prepared before, and returns its set. */
-export async function prepareDocumentKey({ db, vault }: Context, name: DocumentKey): Promise<Buffer> {
-  return keySetOf(await replaceOnlineKey(db, vault, next(name)));
+export async function prepareDocumentKey(keeper: Keeper, name: DocumentKey): Promise<Buffer> {
+  return keySetOf(await replaceOnlineKey(keeper, next(name)));
 }
 
 /** The key sets that a targets file names, of keys in use and of prepared ones, by path: to be stored with it. */
-export async function namedKeySets({ db, vault }: Context, targets: Uint8Array): Promise<ReadonlyMap<string, Buffer>> {
+export async function namedKeySets(keeper: Keeper, targets: Uint8Array): Promise<ReadonlyMap<string, Buffer>> {
   const sets = new Map<string, Buffer>();
+  const digests = digestsIn(targets);
   for (const name of NAMES) {
-    const digest = digestIn(targets, name);
-    for (const set of [await documentKeySet(db, vault, name), await preparedSet(db, vault, name)]) {
+    const digest = digests(name);
+    for (const set of [await documentKeySet(keeper, name), await preparedSet(keeper, name)]) {
       if (set && sha256Hex(set) === digest) sets.set(PATHS[name], set);
     }
   }
@@ -38,30 +37,33 @@ export async function namedKeySets({ db, vault }: Context, targets: Uint8Array):
 }
 
 /**
- * Takes up the keys that the published targets name; `db` is the transaction that publishes them.
+ * Takes up the keys that the published targets name; the keeper’s `db` is the transaction that publishes them.
  *
  * @throws `online-keys-unknown`
  */
-export async function takeUpDocumentKeys(db: Database, vault: Vault, targets: Uint8Array): Promise<void> {
+export async function takeUpDocumentKeys(keeper: Keeper, targets: Uint8Array): Promise<void> {
+  const digests = digestsIn(targets);
   for (const name of NAMES) {
-    const digest = digestIn(targets, name);
-    if (sha256Hex(await documentKeySet(db, vault, name)) === digest) continue;
-    const prepared = await onlineKeyIfAny(db, vault, next(name));
+    const digest = digests(name);
+    if (sha256Hex(await documentKeySet(keeper, name)) === digest) continue;
+    const prepared = await onlineKeyIfAny(keeper, next(name));
     if (!prepared || sha256Hex(await keySetOf(prepared)) !== digest) {
       throw serverError('online-keys-unknown', `Targets name a ${name} key that this service does not have.`);
     }
-    await replaceOnlineKey(db, vault, name, prepared);
-    await db.deleteFrom('secrets').where('name', '=', next(name)).execute();
+    await replaceOnlineKey(keeper, name, prepared);
+    await forgetSecret(keeper, next(name));
   }
 }
 
-async function preparedSet(db: Database, vault: Vault, name: DocumentKey): Promise<Buffer | undefined> {
-  const prepared = await onlineKeyIfAny(db, vault, next(name));
+async function preparedSet(keeper: Keeper, name: DocumentKey): Promise<Buffer | undefined> {
+  const prepared = await onlineKeyIfAny(keeper, next(name));
   return prepared && keySetOf(prepared);
 }
 
-function digestIn(targets: Uint8Array, name: DocumentKey): string | undefined {
-  return editTargets(targets).targets.get(PATHS[name])?.sha256;
+/** Of the key sets that targets name. */
+function digestsIn(targets: Uint8Array): (name: DocumentKey) => string | undefined {
+  const named = editTargets(targets).targets;
+  return name => named.get(PATHS[name])?.sha256;
 }
 
 function next(name: DocumentKey): string {

@@ -19,7 +19,7 @@ import {
   snapshotDocument,
   timestampDocument,
 } from '../../signing/index.ts';
-import type { Context } from '../context.ts';
+import { type Context, everyTenant, type Tenant } from '../context.ts';
 import type { Database } from '../db/database.ts';
 import { serverError } from '../errors.ts';
 import { leaseObjects } from '../releases/leases.ts';
@@ -33,7 +33,7 @@ const SNAPSHOT_LIFE_MS = 30 * 24 * 3600_000;
 /** Roles that a snapshot does not list: all others are targets roles. */
 export const NOT_LISTED: readonly string[] = ['root', 'timestamp', 'snapshot', 'offline-snapshot'] satisfies RootRole[];
 
-/** One advisory lock over all services that share the database: publications are made one after the other. */
+/** With the organization's hash, one advisory lock over all services that share the database: publications come one by one. */
 const PUBLISH_LOCK = 0x524f_4c4c;
 
 /** New metadata, by role, and the signed objects it names, by path. */
@@ -42,9 +42,20 @@ export interface Publication {
   readonly targets: ReadonlyMap<string, Uint8Array>;
 }
 
+/** Where an organization's metadata is, perhaps inside a transaction. */
+export type Repository = Pick<Tenant, 'db' | 'organization'>;
+
 /** The newest published bytes of a role, or of one version of it. */
-export async function publishedMetadata(db: Database, role: string, version?: number): Promise<Buffer | undefined> {
-  let query = db.selectFrom('metadata').select('body').where('role', '=', role);
+export async function publishedMetadata(
+  { db, organization }: Repository,
+  role: string,
+  version?: number,
+): Promise<Buffer | undefined> {
+  let query = db
+    .selectFrom('metadata')
+    .select('body')
+    .where('organization', '=', organization)
+    .where('role', '=', role);
   if (version !== undefined) query = query.where('version', '=', version);
   return (await query.orderBy('version', 'desc').limit(1).executeTakeFirst())?.body;
 }
@@ -56,76 +67,87 @@ export async function publishedMetadata(db: Database, role: string, version?: nu
  * @throws `trust-missing`, `metadata-conflict`, and the codes of the trust core for metadata that sites would refuse
  */
 export async function publish(
-  context: Context,
+  tenant: Tenant,
   publication: Publication,
   also: (db: Database) => Promise<void> = async () => undefined,
 ): Promise<void> {
-  await storeTargets(context, publication.targets);
-  await context.db.transaction().execute(async db => {
-    await sql`select pg_advisory_xact_lock(${PUBLISH_LOCK})`.execute(db);
-    const now = context.now();
-    for (const [role, bytes] of publication.metadata) await insertNext(db, role, bytes, now);
-    const root = await publishedMetadata(db, 'root');
-    if (!root) throw serverError('trust-missing', 'This service has no root of trust yet.');
-    const targets = await publishedMetadata(db, 'targets');
-    if (targets) await takeUpDocumentKeys(db, context.vault, targets);
-    await signOnlineRoles(db, await takeUpOnlineKeys(db, context.vault, root), now);
-    await verifyAsSite(context, db, publication, now);
+  await storeTargets(tenant, publication.targets);
+  await tenant.db.transaction().execute(async db => {
+    await sql`select pg_advisory_xact_lock(${PUBLISH_LOCK}, hashtext(${tenant.organization}))`.execute(db);
+    const within: Tenant = { ...tenant, db };
+    const now = tenant.now();
+    for (const [role, bytes] of publication.metadata) await insertNext(within, role, bytes, now);
+    const root = await publishedMetadata(within, 'root');
+    if (!root) throw noRoot();
+    const targets = await publishedMetadata(within, 'targets');
+    if (targets) await takeUpDocumentKeys(within, targets);
+    await signOnlineRoles(within, await takeUpOnlineKeys(within, root), now);
+    await verifyAsSite(within, publication, now);
     await also(db);
   });
 }
 
-/** Leased until the metadata that names them is committed: an equal object may lie there, old and unneeded so far. */
-async function storeTargets(context: Context, targets: Publication['targets']): Promise<void> {
-  if (targets.size === 0) return;
-  const objects = new Map([...targets.values()].map(bytes => [sha256Hex(bytes), bytes]));
-  await leaseObjects(context, randomUUID(), [...objects.keys()]);
-  for (const [digest, bytes] of objects) await context.blobs.put(digest, bytes);
-  await context.blobs.flush();
+function noRoot(): Error {
+  return serverError('trust-missing', 'This organization has no root of trust yet.');
 }
 
-/** Signs a fresh timestamp, and a fresh snapshot when it is time. Run by a job, and safe to repeat. */
+/** Leased until the metadata that names them is committed: an equal object may lie there, old and unneeded so far. */
+async function storeTargets(tenant: Tenant, targets: Publication['targets']): Promise<void> {
+  if (targets.size === 0) return;
+  const objects = new Map([...targets.values()].map(bytes => [sha256Hex(bytes), bytes]));
+  await leaseObjects(tenant, randomUUID(), [...objects.keys()]);
+  for (const [digest, bytes] of objects) await tenant.blobs.put(digest, bytes);
+  await tenant.blobs.flush();
+}
+
+/** Signs a fresh timestamp for every organization, and a fresh snapshot when it is time. Run by a job, and safe to repeat. */
 export async function renewOnlineRoles(context: Context): Promise<void> {
-  if (await publishedMetadata(context.db, 'root')) {
-    await publish(context, { metadata: new Map(), targets: new Map() });
+  const failures: unknown[] = [];
+  for (const tenant of await everyTenant(context)) {
+    if (!(await publishedMetadata(tenant, 'root'))) continue;
+    // One that cannot be renewed keeps no other from it.
+    await publish(tenant, { metadata: new Map(), targets: new Map() }).catch(error => failures.push(error));
   }
+  if (failures.length > 0)
+    throw new AggregateError(failures, 'The online roles of some organizations were not renewed.');
 }
 
 /** Adds the next version of a role; a version that is already published has to be the very same bytes. */
-async function insertNext(db: Database, role: string, bytes: Uint8Array, at: Date): Promise<void> {
+async function insertNext(repository: Repository, role: string, bytes: Uint8Array, at: Date): Promise<void> {
   const { version } = parseOfflineRole(role, bytes).content;
-  const current = await currentVersion(db, role);
+  const current = await currentVersion(repository, role);
   if (version <= current) {
-    const known = await publishedMetadata(db, role, version);
+    const known = await publishedMetadata(repository, role, version);
     if (known?.equals(bytes)) return;
   }
   if (version !== current + 1) {
     const offered = `version ${version} of ${role} was offered`;
     throw serverError('metadata-conflict', `The repository has version ${current} of ${role}; ${offered}.`);
   }
-  await insert(db, role, version, bytes, at);
+  await insert(repository, role, version, bytes, at);
 }
 
-async function signOnlineRoles(db: Database, signers: OnlineSigners, now: Date): Promise<void> {
-  const roles = await currentRoles(db);
-  if (!roles.has('targets')) throw serverError('trust-missing', 'This service has no root of trust yet.');
-  const snapshot = (await snapshotInForce(db, roles, signers, now)) ?? (await signSnapshot(db, roles, signers, now));
-  const timestampVersion = (await currentVersion(db, 'timestamp')) + 1;
+async function signOnlineRoles(repository: Repository, signers: OnlineSigners, now: Date): Promise<void> {
+  const roles = await currentRoles(repository);
+  if (!roles.has('targets')) throw noRoot();
+  const snapshot =
+    (await snapshotInForce(repository, roles, signers, now)) ?? (await signSnapshot(repository, roles, signers, now));
+  const timestampVersion = (await currentVersion(repository, 'timestamp')) + 1;
   const timestampDates = { version: timestampVersion, expiresMs: now.getTime() + TIMESTAMP_LIFE_MS };
   const document = timestampDocument(timestampDates, snapshot);
-  await insert(db, 'timestamp', timestampVersion, await signMetadata(document, [signers.timestamp]), now);
+  await insert(repository, 'timestamp', timestampVersion, await signMetadata(document, [signers.timestamp]), now);
 }
 
 async function signSnapshot(
-  db: Database,
+  repository: Repository,
   roles: ReadonlyMap<string, MetadataFile>,
   signers: OnlineSigners,
   now: Date,
 ): Promise<MetadataFile> {
-  const version = (await currentVersion(db, 'snapshot')) + 1;
+  const version = (await currentVersion(repository, 'snapshot')) + 1;
   const dates = { version, expiresMs: now.getTime() + SNAPSHOT_LIFE_MS };
   const bytes = await signMetadata(snapshotDocument(dates, roles), [signers.snapshot]);
-  await insert(db, 'snapshot', version, bytes, now);
+  await insert(repository, 'snapshot', version, bytes, now);
   return { version, bytes };
 }
 
@@ -134,12 +156,12 @@ async function signSnapshot(
  * sites have it already, and need not fetch it again each time the timestamp is renewed.
  */
 async function snapshotInForce(
-  db: Database,
+  repository: Repository,
   roles: ReadonlyMap<string, MetadataFile>,
   signers: OnlineSigners,
   now: Date,
 ): Promise<MetadataFile | undefined> {
-  const bytes = await publishedMetadata(db, 'snapshot');
+  const bytes = await publishedMetadata(repository, 'snapshot');
   if (!bytes) return undefined;
   const { content, signed, signatures } = parseMetadata('snapshot', bytes);
   const isSame = canonicalJson(snapshotDocument(content, roles)).equals(signed);
@@ -148,32 +170,33 @@ async function snapshotInForce(
 }
 
 /** Runs the sites' workflow over what is about to be committed, from the first root on. */
-async function verifyAsSite(context: Context, db: Database, publication: Publication, now: Date): Promise<void> {
-  const anchor = await publishedMetadata(db, 'root', 1);
-  if (!anchor) throw serverError('trust-missing', 'This service has no root of trust yet.');
+async function verifyAsSite(tenant: Tenant, publication: Publication, now: Date): Promise<void> {
+  const anchor = await publishedMetadata(tenant, 'root', 1);
+  if (!anchor) throw noRoot();
   const offline = publication.metadata.get('offline-snapshot');
-  if (offline) await requireListsPublished(db, offline);
+  if (offline) await requireListsPublished(tenant, offline);
   const follow = offline ? refreshFromMedium : refresh;
-  const view = await follow(databaseSource(context, db), forgetful, anchor, now.getTime());
+  const view = await follow(databaseSource(tenant), forgetful, anchor, now.getTime());
   await view.loadAllRoles();
   for (const path of publication.targets.keys()) await view.target(path);
 }
 
 /** An offline snapshot names nothing but what was published. @throws `metadata-digest` */
-async function requireListsPublished(db: Database, offline: Uint8Array): Promise<void> {
+async function requireListsPublished(repository: Repository, offline: Uint8Array): Promise<void> {
   const { root, meta } = parseMetadata('offline-snapshot', offline).content;
   for (const [name, promised] of [['root.json', root] as const, ...meta]) {
-    const bytes = await publishedMetadata(db, name.replace(/\.json$/, ''), promised.version);
+    const bytes = await publishedMetadata(repository, name.replace(/\.json$/, ''), promised.version);
     requireDigest(name, bytes ?? Buffer.alloc(0), promised);
   }
 }
 
 /** Reads metadata from the database and signed objects from the blob store: what a site would be served. */
-export function databaseSource({ blobs }: Context, db: Database): MetadataSource {
+export function databaseSource(tenant: Repository & Pick<Tenant, 'blobs'>): MetadataSource {
+  const { blobs } = tenant;
   return {
     async metadata(name) {
       const file = parseMetadataName(name);
-      return file && publishedMetadata(db, file.role, file.version);
+      return file && publishedMetadata(tenant, file.role, file.version);
     },
     target: async (_path, sha256) => ((await blobs.size(sha256)) === undefined ? undefined : blobs.get(sha256)),
   };
@@ -188,11 +211,12 @@ export function parseMetadataName(name: string): { role: string; version?: numbe
 }
 
 /** Current targets and channel roles, as the snapshot lists them. */
-async function currentRoles(db: Database): Promise<Map<string, MetadataFile>> {
+async function currentRoles({ db, organization }: Repository): Promise<Map<string, MetadataFile>> {
   const rows = await db
     .selectFrom('metadata')
     .distinctOn('role')
     .select(['role', 'version', 'body'])
+    .where('organization', '=', organization)
     .where('role', 'not in', NOT_LISTED)
     .orderBy('role')
     .orderBy('version', 'desc')
@@ -200,14 +224,21 @@ async function currentRoles(db: Database): Promise<Map<string, MetadataFile>> {
   return new Map(rows.map(row => [row.role, { version: row.version, bytes: row.body }]));
 }
 
-async function currentVersion(db: Database, role: string): Promise<number> {
-  const newest = db.selectFrom('metadata').select('version').where('role', '=', role);
-  return (await newest.orderBy('version', 'desc').limit(1).executeTakeFirst())?.version ?? 0;
+async function currentVersion({ db, organization }: Repository, role: string): Promise<number> {
+  const own = db.selectFrom('metadata').select('version').where('organization', '=', organization);
+  const newest = own.where('role', '=', role).orderBy('version', 'desc').limit(1);
+  return (await newest.executeTakeFirst())?.version ?? 0;
 }
 
-async function insert(db: Database, role: string, version: number, body: Uint8Array, at: Date): Promise<void> {
+async function insert(
+  { db, organization }: Repository,
+  role: string,
+  version: number,
+  body: Uint8Array,
+  at: Date,
+): Promise<void> {
   await db
     .insertInto('metadata')
-    .values({ role, version, body: Buffer.from(body), published_at: at })
+    .values({ organization, role, version, body: Buffer.from(body), published_at: at })
     .execute();
 }

@@ -92,7 +92,7 @@ export const trustRoutes = [
     params: z.object({ role: file }),
     answer: 'stream',
     async handle({ tenant, params, response }) {
-      const bytes = await publishedMetadata(tenant.db, params.role);
+      const bytes = await publishedMetadata(tenant, params.role);
       if (!bytes) throw serverError('not-found', `There is no role ${params.role}.`);
       response.type('application/json').send(bytes);
     },

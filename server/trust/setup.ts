@@ -3,7 +3,7 @@ import { targetPaths } from '../../bundles/index.ts';
 import { type PublicKey, trustRoot } from '../../signing/index.ts';
 import type { Actor } from '../audit/audit.ts';
 import { audit } from '../audit/audit.ts';
-import type { Context } from '../context.ts';
+import type { Tenant } from '../context.ts';
 import { serverError } from '../errors.ts';
 import { type DocumentKey, documentKeySet, prepareDocumentKey } from './document-keys.ts';
 import { onlineSigners, prepareOnlineKey } from './online-keys.ts';
@@ -19,14 +19,13 @@ export interface OnlineKeys {
   readonly director: string;
 }
 
-export async function onlineKeys(context: Context): Promise<OnlineKeys> {
-  const { snapshot, timestamp } = await onlineSigners(context);
-  const { db, vault } = context;
+export async function onlineKeys(tenant: Tenant): Promise<OnlineKeys> {
+  const { snapshot, timestamp } = await onlineSigners(tenant);
   return {
     snapshot: snapshot.key,
     timestamp: timestamp.key,
-    issuers: (await documentKeySet(db, vault, 'license-issuer')).toString('utf8'),
-    director: (await documentKeySet(db, vault, 'director')).toString('utf8'),
+    issuers: (await documentKeySet(tenant, 'license-issuer')).toString('utf8'),
+    director: (await documentKeySet(tenant, 'director')).toString('utf8'),
   };
 }
 
@@ -36,12 +35,12 @@ export const ONLINE_KEYS = ['snapshot', 'timestamp', 'license-issuer', 'director
 export type OnlineKeyName = (typeof ONLINE_KEYS)[number];
 
 /** Makes the next keys of these names. They are taken up with the root or targets that name them. */
-export async function nextOnlineKeys(context: Context, names: readonly OnlineKeyName[]): Promise<Partial<OnlineKeys>> {
+export async function nextOnlineKeys(tenant: Tenant, names: readonly OnlineKeyName[]): Promise<Partial<OnlineKeys>> {
   const wants = (name: OnlineKeyName) => names.includes(name);
-  const set = async (name: DocumentKey) => (await prepareDocumentKey(context, name)).toString('utf8');
+  const set = async (name: DocumentKey) => (await prepareDocumentKey(tenant, name)).toString('utf8');
   return {
-    ...(wants('snapshot') ? { snapshot: await prepareOnlineKey(context, 'snapshot') } : {}),
-    ...(wants('timestamp') ? { timestamp: await prepareOnlineKey(context, 'timestamp') } : {}),
+    ...(wants('snapshot') ? { snapshot: await prepareOnlineKey(tenant, 'snapshot') } : {}),
+    ...(wants('timestamp') ? { timestamp: await prepareOnlineKey(tenant, 'timestamp') } : {}),
     ...(wants('license-issuer') ? { issuers: await set('license-issuer') } : {}),
     ...(wants('director') ? { director: await set('director') } : {}),
   };
@@ -59,9 +58,9 @@ export interface RootOfTrust {
  *
  * @throws `trust-exists`, and the codes of the trust core when sites would refuse it
  */
-export async function setUpTrust(context: Context, first: RootOfTrust, actor: Actor): Promise<void> {
-  if (await publishedMetadata(context.db, 'root')) {
-    throw serverError('trust-exists', 'This service already has a root of trust.');
+export async function setUpTrust(tenant: Tenant, first: RootOfTrust, actor: Actor): Promise<void> {
+  if (await publishedMetadata(tenant, 'root')) {
+    throw serverError('trust-exists', 'This organization already has a root of trust.');
   }
   trustRoot(first.root);
   const metadata = new Map([
@@ -72,6 +71,6 @@ export async function setUpTrust(context: Context, first: RootOfTrust, actor: Ac
     [targetPaths.issuers, first.issuers],
     [targetPaths.director, first.director],
   ]);
-  await publish(context, { metadata, targets }, db => audit(db, context, actor, 'trust.set-up', 'root 1'));
-  context.log.info('root of trust set up');
+  await publish(tenant, { metadata, targets }, db => audit(db, tenant, actor, 'trust.set-up', 'root 1'));
+  tenant.log.info('root of trust set up');
 }

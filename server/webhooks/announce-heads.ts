@@ -1,6 +1,6 @@
 // Once a day the end of each organization's audit log goes out as an event: whoever receives it can show history that is written anew.
 import { signHead } from '../audit/sign-head.ts';
-import type { Context } from '../context.ts';
+import { type Context, tenantOf } from '../context.ts';
 import { emit } from './emit.ts';
 
 /** Run by a job. */
@@ -12,7 +12,7 @@ export async function announceHeads(context: Context): Promise<void> {
     .where('disabled_at', 'is', null)
     .execute();
   for (const { organization } of rows) {
-    const tenant = { ...context, organization };
+    const tenant = tenantOf(context, organization);
     await emit(context.db, tenant, { type: 'audit.head', data: await signHead(tenant) });
   }
 }

@@ -2,7 +2,7 @@
 // between has made an attempt that nobody knows of, so that a receiver may get an event twice, and never not at all.
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
-import type { Context, Tenant } from '../context.ts';
+import { type Context, tenantOf } from '../context.ts';
 import type { DeliveryState } from '../db/schema.ts';
 import { disableWebhook, secretsOf } from './endpoints.ts';
 import { isDead, retryAfterMs } from './schedule.ts';
@@ -99,7 +99,7 @@ async function outcomeOf({ context, send }: DeliveryParts, claimed: Claimed): Pr
 /** Writes down how it went, unless somebody has replayed, disabled or deleted it meanwhile. */
 async function settle({ context, random }: DeliveryParts, claimed: Claimed, outcome: Outcome): Promise<void> {
   const { id, webhook_id: webhook, attempts, organization } = claimed;
-  const tenant: Tenant = { ...context, organization };
+  const tenant = tenantOf(context, organization);
   const now = tenant.now();
   const wait = outcome.ok ? undefined : retryAfterMs(attempts, random());
   const state: DeliveryState = outcome.ok ? 'succeeded' : wait === undefined ? 'dead' : 'failed';

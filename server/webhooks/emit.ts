@@ -1,22 +1,18 @@
 // The outbox: an event is written down in the transaction of what it tells of. Both happen or neither does; delivering comes later.
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
-import { type Context, FIRST_ORGANIZATION, type Tenant } from '../context.ts';
+import type { Tenant } from '../context.ts';
 import type { Database } from '../db/database.ts';
 import { EVENTS, EVERY_TYPE, type WebhookEvent } from './events.ts';
 
-/** For whom: a tenant. What names no organization tells the first one's endpoints. */
-export type EmittedFor = Pick<Context, 'now'> & Partial<Pick<Tenant, 'organization'>>;
+/** For whom. */
+export type EmittedFor = Pick<Tenant, 'now' | 'organization'>;
 
 /**
  * Writes an event down for every endpoint of the organization that wants it. Call it inside the transaction that it tells of, and
  * before `audit`.
  */
-export async function emit(
-  db: Database,
-  { organization = FIRST_ORGANIZATION, now }: EmittedFor,
-  event: WebhookEvent,
-): Promise<void> {
+export async function emit(db: Database, { organization, now }: EmittedFor, event: WebhookEvent): Promise<void> {
   // The lock keeps an endpoint from being deleted before what is written for it is committed.
   const wanting = await db
     .selectFrom('webhooks')

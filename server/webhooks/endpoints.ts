@@ -7,7 +7,7 @@ import type { Database } from '../db/database.ts';
 import type { WebhookTable } from '../db/schema.ts';
 import { serverError } from '../errors.ts';
 import { type Page, page, readCursor } from '../http/paging.ts';
-import type { Vault } from '../secrets.ts';
+import type { Vault } from '../vault.ts';
 import { emit } from './emit.ts';
 import { newSecret, secretText } from './signature.ts';
 

@@ -5,7 +5,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, test } from 'node:test';
 import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
-import { s3Store } from '../../bundles/index.ts';
+import { s3Stores } from '../../bundles/index.ts';
 import { sha256Hex } from '../../signing/index.ts';
 import { type Rgw, startRgw, withoutRgw } from '../lab/ceph-rgw.ts';
 import { rejectsWith } from '../support/errors.ts';
@@ -38,7 +38,7 @@ blobStoreContract(
     const bucket = await newBucket();
     const { endpoint, credentials } = rgw;
     return {
-      store: await s3Store({ bucket, prefix: 'objects/', endpoint, credentials }),
+      store: (await s3Stores({ bucket, prefix: 'objects/', endpoint, credentials }))('acme/'),
       damage: async (digest, bytes) => {
         const Key = `objects/${digest.slice(0, 2)}/${digest}`;
         await client.send(new PutObjectCommand({ Bucket: bucket, Key, Body: bytes }));
@@ -51,7 +51,7 @@ blobStoreContract(
 test('s3: a wrong secret is refused by the service, and said in one sentence', { skip: withoutRgw }, async () => {
   const bucket = await newBucket();
   const credentials = { ...rgw.credentials, secretAccessKey: 'wrong' };
-  const store = await s3Store({ bucket, endpoint: rgw.endpoint, credentials });
+  const store = (await s3Stores({ bucket, endpoint: rgw.endpoint, credentials }))('');
   const bytes = Buffer.from('x');
   const error = await rejectsWith('disk-write', () => store.put(sha256Hex(bytes), bytes));
   assert.match(error.message, /answered 403/);
@@ -67,7 +67,9 @@ test('s3: a service that answers 503 for a while is asked again', async t => {
   await once(server, 'listening');
   t.after(async () => void server.close());
   const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const store = await s3Store({ bucket: 'b', endpoint, credentials: { accessKeyId: 'a', secretAccessKey: 'b' } });
+  const store = (await s3Stores({ bucket: 'b', endpoint, credentials: { accessKeyId: 'a', secretAccessKey: 'b' } }))(
+    '',
+  );
   const bytes = Buffer.from('x');
   await store.put(sha256Hex(bytes), bytes);
   assert.equal(requests, 3);

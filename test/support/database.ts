@@ -8,6 +8,8 @@ import { migrate } from '../../server/db/migrations.ts';
 
 export interface TestDatabase {
   readonly db: Database;
+  /** Adds organizations, beside the first one. */
+  organizations(...ids: readonly string[]): Promise<void>;
   /** For what opens one of its own. */
   readonly connection: Connection;
   close(): Promise<void>;
@@ -22,6 +24,10 @@ export async function startTestDatabase(): Promise<TestDatabase> {
   return {
     db,
     connection: postgres.connection,
+    async organizations(...ids) {
+      const rows = ids.map(id => ({ id, name: id, created_at: new Date() }));
+      await db.insertInto('organizations').values(rows).execute();
+    },
     async close() {
       await db.destroy();
       await postgres.stop();

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { type Logger, pino } from 'pino';
 import type { Tenant } from '../../server/context.ts';
 import type { Database } from '../../server/db/database.ts';
-import type { Vault } from '../../server/secrets.ts';
+import type { Vault } from '../../server/vault.ts';
 import { openSecret, sealSecret } from '../../signing/index.ts';
 
 export interface TenantOptions {
@@ -17,7 +17,7 @@ export interface TenantOptions {
 export function tenantOn(db: Database, options: TenantOptions = {}): Tenant {
   const { organization = 'default', vault = testVault(), log = pino({ level: 'silent' }) } = options;
   const now = options.now ?? (() => new Date());
-  return { db, organization, vault, log, now } as unknown as Tenant;
+  return { db, organization, vault, log, now, storageOf: () => undefined } as unknown as Tenant;
 }
 
 /** Seals under a key of its own. */

@@ -5,6 +5,8 @@ import { after, before, test } from 'node:test';
 import request from 'supertest';
 import { z } from 'zod';
 import { openAccess } from '../../../server/access/access.ts';
+import { SCOPES } from '../../../server/access/scopes.ts';
+import { OF_PRODUCTS } from '../../../server/access/tokens.ts';
 import { newRequest } from '../../../server/certificates/request.ts';
 import type { Context } from '../../../server/context.ts';
 import { RequestMetrics } from '../../../server/http/observe.ts';
@@ -28,6 +30,10 @@ const HOLDER = '7c1a4c1e-6c2f-4f0e-9c55-1d3f9f3f8a11';
 let service: TestService;
 /** What the calls are about. */
 let subject: { license: string; release: string; manifest: string; site: string };
+/** A token of another organization, for everything that its owner may do. */
+let stranger: string;
+/** A token of this organization, for another product. */
+let limited: string;
 
 before(async () => {
   service = await startTestService({ mtls: true });
@@ -38,8 +44,50 @@ before(async () => {
   await service.query(
     `insert into sites (id, license_id, name, public_key, activated_at, last_seen_at) values ('${subject.site}', '${id}', 'n', '', now(), now())`,
   );
+  stranger = await tokenOfAnother();
+  limited = (
+    await service.api.post<{ token: string }>('/v1/tokens', {
+      name: 'limited',
+      scopes: SCOPES.filter(scope => OF_PRODUCTS.test(scope)),
+      products: ['elsewhere'],
+    })
+  ).token;
 });
 after(() => service.close());
+
+async function tokenOfAnother(): Promise<string> {
+  const token = `rlv_${'s'.repeat(43)}`;
+  const scopes = SCOPES.filter(scope => !scope.startsWith('service:'));
+  await service.query(`insert into organizations (id, name, created_at) values ('org-other', 'Other', now())`);
+  await service.query(
+    `insert into tokens (id, organization, name, hash, scopes, created_at)
+     values ('tok-other', 'org-other', 'other', '${sha256Hex(token)}', '{${scopes.join()}}', now())`,
+  );
+  return token;
+}
+
+/** The first of a list, whose calls are about it. */
+async function firstOf(list: string, wanted: (item: Listed) => boolean = () => true): Promise<string> {
+  const items = await service.api.all<Listed>(list);
+  return items.find(wanted)?.id ?? 'unknown';
+}
+
+interface Listed {
+  readonly id: string;
+  readonly name?: string;
+  readonly email?: string;
+}
+
+const byInvitation = { email: 'invited@example.com', role: 'auditor' };
+/** A member, who joins the first time that somebody asks. */
+async function member(): Promise<string> {
+  const known = await firstOf('/v1/members');
+  if (known !== 'unknown') return known;
+  const email = 'member@example.com';
+  const { token } = await service.api.post<{ token: string }>('/v1/invitations', { email, role: 'auditor' });
+  await service.api.post('/v1/invitations/accept', { token, name: 'Member', password: 'several words that fit badly' });
+  return firstOf('/v1/members');
+}
 
 interface Made {
   readonly path: string;
@@ -61,6 +109,71 @@ async function webhook(rest = '', body?: object): Promise<Made> {
 const CALLS: Readonly<Record<string, () => Made | Promise<Made>>> = {
   'get /healthz': () => ({ path: '/healthz' }),
   'get /v1/openapi.json': () => ({ path: '/v1/openapi.json' }),
+  'post /v1/session': () => ({
+    path: '/v1/session',
+    body: { email: 'nobody@example.com', password: 'wrong' },
+    refused: 'sign-in-refused',
+  }),
+  'post /v1/session/second-step': () => ({
+    path: '/v1/session/second-step',
+    body: { ticket: 'none', code: '000000' },
+    refused: 'sign-in-refused',
+  }),
+  'get /v1/session': () => ({ path: '/v1/session' }),
+  'put /v1/session': () => ({ path: '/v1/session', body: { organization: 'default' }, refused: 'session-missing' }),
+  'delete /v1/session': () => ({ path: '/v1/session' }),
+  'delete /v1/sessions': () => ({ path: '/v1/sessions', refused: 'session-missing' }),
+  'get /v1/session/oidc/:provider': () => ({ path: '/v1/session/oidc/none', refused: 'not-found' }),
+  'get /v1/session/oidc/:provider/callback': () => ({ path: '/v1/session/oidc/none/callback', refused: 'not-found' }),
+  'put /v1/account/password': () => ({
+    path: '/v1/account/password',
+    body: { password: 'wrong', next: 'entirely different words' },
+    refused: 'session-missing',
+  }),
+  'put /v1/account/authenticator': () => ({
+    path: '/v1/account/authenticator',
+    body: { state: 'enrolling', password: 'wrong' },
+    refused: 'session-missing',
+  }),
+  'put /v1/account/recovery': () => ({
+    path: '/v1/account/recovery',
+    body: { token: `rlo_${'x'.repeat(43)}`, password: 'entirely different words' },
+    refused: 'invitation-invalid',
+  }),
+  'post /v1/invitations': () => ({ path: '/v1/invitations', body: byInvitation }),
+  'get /v1/invitations': () => ({ path: '/v1/invitations' }),
+  'post /v1/invitations/accept': () => ({
+    path: '/v1/invitations/accept',
+    body: { token: `rlo_${'x'.repeat(43)}`, name: 'Nobody', password: 'entirely different words' },
+    refused: 'invitation-invalid',
+  }),
+  'delete /v1/invitations/:id': async () => ({ path: `/v1/invitations/${await firstOf('/v1/invitations')}` }),
+  'get /v1/members': () => ({ path: '/v1/members' }),
+  'get /v1/members/:id': async () => ({ path: `/v1/members/${await member()}` }),
+  'patch /v1/members/:id': async () => ({ path: `/v1/members/${await member()}`, body: { role: 'support' } }),
+  'get /v1/people': () => ({ path: '/v1/people' }),
+  'patch /v1/people/:id': async () => ({ path: `/v1/people/${await member()}`, body: { disabled: false } }),
+  'post /v1/people/:id/recovery': async () => ({ path: `/v1/people/${await member()}/recovery`, body: {} }),
+  'delete /v1/members/:id': async () => ({ path: `/v1/members/${await member()}` }),
+  'get /v1/organizations': () => ({ path: '/v1/organizations' }),
+  'get /v1/organizations/:id': () => ({ path: '/v1/organizations/default' }),
+  'post /v1/organizations': () => ({
+    path: '/v1/organizations',
+    body: { name: 'Third', owner: 'third@example.com' },
+  }),
+  'patch /v1/organizations/:id': () => ({ path: '/v1/organizations/default', body: { name: 'First' } }),
+  'post /v1/organizations/:id/owners': () => ({
+    path: '/v1/organizations/default/owners',
+    body: { email: 'owner@example.com' },
+  }),
+  'post /v1/tokens': () => ({ path: '/v1/tokens', body: { name: 'nightly', scopes: ['site:read'] } }),
+  'get /v1/tokens': () => ({ path: '/v1/tokens' }),
+  'get /v1/tokens/:id': async () => ({
+    path: `/v1/tokens/${await firstOf('/v1/tokens', ({ name }) => name === 'nightly')}`,
+  }),
+  'delete /v1/tokens/:id': async () => ({
+    path: `/v1/tokens/${await firstOf('/v1/tokens', ({ name }) => name === 'nightly')}`,
+  }),
   'get /v1/trust/online-keys': () => ({ path: '/v1/trust/online-keys' }),
   'post /v1/trust': () => ({
     path: '/v1/trust',
@@ -182,10 +295,44 @@ test('a body or a query with more than the call knows is refused by name', async
   }
 });
 
+/** Calls whose path names something of the caller's own: two organizations may both have a product of that name. */
+const OWN_NAMES = ['get /v1/products/:product/content-keys'];
+
+/** With the token of another organization, nothing of this one is there, and nothing of it is told. */
+async function requireStrange(route: Route, made: Made): Promise<void> {
+  const name = nameOf(route);
+  // What they store is theirs, and they may read it.
+  if (route.access === 'anybody' || name.startsWith('put /v1/objects')) return;
+  const { status, body } = await call(route, made, stranger);
+  if (route.access.startsWith('service:')) return assert.equal(status, 403, name);
+  if (route.path.includes(':') && !OWN_NAMES.includes(name)) {
+    return assert.deepEqual([status, body.code], [404, 'not-found'], name);
+  }
+  requireUntold(name, body);
+}
+
+/** With a token for another product, nothing of this one is there either; objects are sealed, and named by their digest alone. */
+async function requireLimits(route: Route, made: Made): Promise<void> {
+  const name = nameOf(route);
+  if (!OF_PRODUCTS.test(route.access) || name.includes('/v1/objects')) return;
+  const { status, body } = await call(route, made, limited);
+  if (route.path.includes(':') && !OWN_NAMES.includes(name) && !route.access.startsWith('trust:')) {
+    return assert.deepEqual([status, body.code], [404, 'not-found'], name);
+  }
+  requireUntold(name, body);
+}
+
+function requireUntold(name: string, body: unknown): void {
+  const told = JSON.stringify(body);
+  for (const id of Object.values(subject)) assert.ok(!told.includes(id), `${name} tells ${id}`);
+}
+
 for (const [name, make] of Object.entries(CALLS)) {
   test(`${name} answers as it is documented`, async () => {
     const route = ROUTES.find(known => nameOf(known) === name) as Route;
     const { refused, ...made } = await make();
+    await requireStrange(route, made);
+    await requireLimits(route, made);
     const { status, body, headers } = await call(route, made);
     assert.ok(headers['x-request-id']);
     if (refused !== undefined) {

@@ -24,9 +24,9 @@ import {
   serverCertificate,
 } from '../../../server/certificates/issue.ts';
 import { newRequest, requestedKey } from '../../../server/certificates/request.ts';
-import type { Context } from '../../../server/context.ts';
+import type { Tenant } from '../../../server/context.ts';
 import { openDatabase } from '../../../server/db/database.ts';
-import { openVault } from '../../../server/secrets.ts';
+import { openVault } from '../../../server/vault.ts';
 import { packPkcs12, refresh, sha256Hex } from '../../../signing/index.ts';
 import { packedByOpenssl, selfSigned } from '../../support/certificate.ts';
 import { certificateFor, certifiedKeyOf, certifiedSite } from '../../support/certified-site.ts';
@@ -285,7 +285,7 @@ test('a certificate lasts as long as its license, a year at most; a license that
   assert.ok(lasts > year - 60_000 && lasts < year + 60_000, `${lasts}`);
   await service.query(`update licenses set expires_at = now() where id = '${short.id}'`);
   await rejectsWith('license-refused', () => certificateFor(service, short.id));
-  await rejectsWith('license-refused', () => certificateFor(service, 'lic-unknown'));
+  await rejectsWith('not-found', () => certificateFor(service, 'lic-unknown'));
 });
 
 test('a request proves its key and is believed nothing else', async () => {
@@ -325,7 +325,7 @@ test('certificates are listed and revoked one by one', async () => {
 });
 
 test('a service without the port issues no certificates that nobody could use', async () => {
-  const context = { feed: { host: '127.0.0.1', port: 1 } } as Context;
+  const context = { feed: { host: '127.0.0.1', port: 1 } } as Tenant;
   await rejectsWith('mtls-off', () => issueCertificate(context, 'lic-1', '', 'service'));
 });
 

@@ -84,6 +84,7 @@ test('people are found by address, and shut out with everything they have made a
 test('whoever does something stands in the audit, by name', async () => {
   const { id: organization, owner, all } = await t.organization('Audited');
   const { id } = await t.member('auditor', all);
+  await owner.browser.call('delete', `/v1/tokens/${(await all.make(['site:read'])).id}`).expect(204);
   await owner.browser.call('delete', `/v1/members/${id}`).expect(204);
   const rows = await t.db
     .selectFrom('audit')

@@ -33,6 +33,7 @@ const vault = testVault();
 before(async () => {
   database = await startTestDatabase();
   const { db } = database;
+  await database.organizations('acme', 'nobody', 'odd');
   app = testApi(auditRoutes, tenantOn(db, { vault }));
   server = createServer(app).listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -105,7 +106,7 @@ test('a head is the service’s signed word: a forged one, or another document o
   const payload = { version: 1, organization, number: 3, hash: body.hash, at: body.at };
   const forged = [header, Buffer.from(JSON.stringify(payload)).toString('base64url'), signature].join('.');
   await rejectsWith('audit-head-invalid', () => read({ signed: forged }));
-  const key = await onlineKey(database.db, vault, 'director');
+  const key = await onlineKey({ db: database.db, vault, organization: 'acme' }, 'director');
   const other = await signJws('rollover-director', payload, key, keyIdOf(publicKeyOf(key)));
   await rejectsWith('audit-head-invalid', () => read({ signed: other }));
   const empty = (await get('/v1/audit/head', 'nobody owner').expect(200)).body;

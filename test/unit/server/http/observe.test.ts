@@ -112,7 +112,8 @@ test('numbers are for whoever runs the service, and paths that nobody serves mak
 
 test('alive is not ready: each thing that is missing is named, within its time, and why is in the log only', async t => {
   const { db } = database;
-  const tenant = { ...tenantOn(db, { log }), blobs: filesystemStore(await temporary(t)) };
+  const blobs = filesystemStore(await temporary(t));
+  const tenant = { ...tenantOn(db, { log }), storageOf: () => blobs };
   const ask = (checks: readonly Check[]) => testApi(healthRoutes(checks, tenant), tenant);
   const good = serviceChecks(tenant, queue);
   await request(ask(good)).get('/livez').expect(200, { status: 'ok' });

@@ -1,11 +1,9 @@
 // The habits that every call of the API has, whatever it does: rates, entity tags, pages, repeated POSTs, refusals.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { pino } from 'pino';
 import request from 'supertest';
 import { z } from 'zod';
 import type { Scope } from '../../../../server/access/scopes.ts';
-import type { Context } from '../../../../server/context.ts';
 import { serverError } from '../../../../server/errors.ts';
 import { openApiOf } from '../../../../server/http/openapi.ts';
 import { type Cursor, page, pageOf, pageQuery, readCursor } from '../../../../server/http/paging.ts';
@@ -13,7 +11,7 @@ import { RateLimiter } from '../../../../server/http/rate-limit.ts';
 import { route } from '../../../../server/http/route.ts';
 import { appOf } from '../../../../server/http/router.ts';
 import { startTestDatabase, type TestDatabase } from '../../../support/database.ts';
-import { testVault } from '../../../support/tenant.ts';
+import { tenantOn, testVault } from '../../../support/tenant.ts';
 
 const ITEMS = Array.from({ length: 7 }, (_, i) => ({ name: `item-${i}` }));
 const itemSchema = z.strictObject({ name: z.string() });
@@ -81,7 +79,7 @@ before(async () => {
   const { db } = database;
   const now = () => new Date(nowMs);
   app = appOf(ROUTES, {
-    context: { db, now, log: pino({ level: 'silent' }) } as unknown as Context,
+    context: tenantOn(db, { now }),
     limiter: new RateLimiter({ perSecond: 10, burst: 20, now: () => nowMs }),
     idempotency: { db, now, vault: testVault() },
     async authenticate(call) {

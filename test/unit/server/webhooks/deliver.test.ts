@@ -37,6 +37,7 @@ let tenant: Tenant;
 let nowMs = Date.parse('2026-11-23T12:00:00Z');
 before(async () => {
   database = await startTestDatabase();
+  await database.organizations('acme');
   tenant = tenantOn(database.db, { organization: 'acme', now: () => new Date(nowMs) });
 });
 after(() => database.close());

@@ -40,7 +40,7 @@ blobStoreContract(
     return {
       store: (await s3Stores({ bucket, prefix: 'objects/', endpoint, credentials }))('acme/'),
       damage: async (digest, bytes) => {
-        const Key = `objects/${digest.slice(0, 2)}/${digest}`;
+        const Key = `objects/acme/${digest.slice(0, 2)}/${digest}`;
         await client.send(new PutObjectCommand({ Bucket: bucket, Key, Body: bytes }));
       },
     };

@@ -47,6 +47,14 @@ export const BUNDLE_ERRORS = {
     kind: 'network',
     hint: 'Check the network to that source, or use another one. What is already fetched is kept.',
   },
+  'bulletin-invalid': {
+    kind: 'integrity',
+    hint: 'Ask again later, or another source; if it goes on, tell the vendor.',
+  },
+  'bulletin-expired': {
+    kind: 'integrity',
+    hint: 'The source is behind, or the clock of this machine ahead. Ask another source, or check the clock.',
+  },
   'document-invalid': {
     kind: 'integrity',
     hint: 'This version cannot read the document. Update the agent, or ask the vendor.',

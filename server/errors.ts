@@ -68,6 +68,11 @@ export const SERVER_ERRORS = {
   'idempotency-mismatch': { kind: 'conflict', hint: 'Use a new Idempotency-Key for another request.' },
   'idempotency-running': { kind: 'busy', hint: 'Wait a moment, and send it again with the same key.' },
   'not-found': { kind: 'input', hint: 'Check the name. The list commands show what there is.' },
+  'rollout-exists': { kind: 'conflict', hint: 'Change that one, or remove it first.' },
+  'rollout-state': {
+    kind: 'conflict',
+    hint: '`rollover rollout show` says what state it is in, and what it can be next.',
+  },
   'trust-exists': { kind: 'conflict', hint: 'The root of trust is set up once. Rotate keys instead of starting anew.' },
   'trust-missing': { kind: 'conflict', hint: 'Run `rollover trust init` first.' },
   'release-exists': {

@@ -30,6 +30,8 @@ import { wrapForAll } from './licenses/wraps.ts';
 import { collectAllGarbage } from './releases/garbage.ts';
 import { giveUpRelease, type PublishJob, publishRelease } from './releases/publication.ts';
 import type { WrapJob } from './releases/routes.ts';
+import { BulletinBoard } from './rollouts/board.ts';
+import { renewBulletins } from './rollouts/bulletins.ts';
 import { openStorage } from './storage.ts';
 import { renewOnlineRoles } from './trust/repository.ts';
 import { openVault } from './vault.ts';
@@ -132,11 +134,14 @@ async function start(options: ServerOptions, cleanup: AsyncDisposableStack) {
   const webhooks = await openWebhookQueue(context, backend, networks, onError);
   cleanup.defer(() => webhooks.close());
 
+  const board = await BulletinBoard.open(context);
+  cleanup.defer(() => board.close());
+
   step('opening the ports');
   const requests = new RequestMetrics();
-  const parts = { access, jobs, networks, queues: { ...queues, webhooks }, requests };
+  const parts = { access, board, jobs, networks, queues: { ...queues, webhooks }, requests };
   await listen(vendorApi(context, parts), options, cleanup);
-  const api = feedApi(context);
+  const api = feedApi(context, board);
   const sites = pskServer(api, identity => pskOfLicense(context, identity), log);
   await listenNet(sites.server, options.host, options.feedPort);
   cleanup.defer(() => sites.close());
@@ -196,7 +201,10 @@ async function upkeepWork(context: Context, name: string): Promise<void> {
     await collectAllGarbage(context);
     await forgetAnswers(context);
     await forgetEnded(context);
-  } else await renewOnlineRoles(context);
+  } else {
+    await renewOnlineRoles(context);
+    await renewBulletins(context);
+  }
 }
 
 /** Found out before the database starts: the commonest mistake should be told first and fast. */

@@ -2,6 +2,7 @@
 import { type Kysely, sql } from 'kysely';
 import { type Migration, Migrator } from 'kysely/migration';
 import { auditChain } from '../audit/migration.ts';
+import { rolloutTables } from '../rollouts/migration.ts';
 import { webhooks } from '../webhooks/migration.ts';
 import { ACCESS } from './access-tables.ts';
 import type { Database } from './database.ts';
@@ -58,6 +59,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0012-audit-chain': auditChain,
   '0013-webhooks': webhooks,
   '0014-tenants': tenantTables,
+  '0060-rollouts': rolloutTables,
 };
 
 const CERTIFICATES = [

@@ -12,6 +12,8 @@ import { licenseRoutes } from '../licenses/routes.ts';
 import { metricsRoute } from '../metrics/routes.ts';
 import { serviceMetrics } from '../metrics/service-metrics.ts';
 import { type Jobs, releaseRoutes } from '../releases/routes.ts';
+import type { BulletinBoard } from '../rollouts/board.ts';
+import { rolloutRoutes } from '../rollouts/routes.ts';
 import { siteRoutes } from '../sites/routes.ts';
 import { trustRoutes } from '../trust/routes.ts';
 import type { Networks } from '../webhooks/networks.ts';
@@ -39,6 +41,7 @@ export interface ApiParts {
   /** How people sign in. */
   readonly access: Access;
   readonly jobs: Jobs;
+  readonly board: Pick<BulletinBoard, 'read' | 'send'>;
   /** Networks that webhooks may reach beside public addresses. */
   readonly networks: Networks;
   /** By name, for health and numbers. */
@@ -51,7 +54,7 @@ export interface ApiParts {
 /** Every call. */
 export function vendorRoutes(
   context: Context,
-  { access, jobs, networks, queues, requests }: ApiParts,
+  { access, board, jobs, networks, queues, requests }: ApiParts,
 ): readonly Route[] {
   const routes: readonly Route[] = [
     route({
@@ -70,6 +73,7 @@ export function vendorRoutes(
     ...trustRoutes,
     ...releaseRoutes(jobs),
     ...licenseRoutes,
+    ...rolloutRoutes(board),
     ...siteRoutes,
     ...auditRoutes,
     ...webhookRoutes(networks),

@@ -12,6 +12,7 @@ import type { Context } from '../../../server/context.ts';
 import { RequestMetrics } from '../../../server/http/observe.ts';
 import type { Route } from '../../../server/http/route.ts';
 import { vendorRoutes } from '../../../server/http/vendor-api.ts';
+import { ROLLOUT_ACTIONS } from '../../../server/rollouts/states.ts';
 import { parseNetworks } from '../../../server/webhooks/networks.ts';
 import { sha256Hex } from '../../../signing/index.ts';
 import { startTestService, type TestService } from '../../support/service.ts';
@@ -19,6 +20,7 @@ import { startTestService, type TestService } from '../../support/service.ts';
 /** What the routes are, without a service behind them. */
 const ROUTES = vendorRoutes({} as Context, {
   access: openAccess({ publicUrl: 'http://127.0.0.1' }),
+  board: { read: async () => undefined, send: () => false },
   jobs: { publish: async () => undefined, wrapForAll: async () => undefined },
   networks: parseNetworks([]),
   queues: { releases: { counts: async () => ({ active: 0, delayed: 0, failed: 0, waiting: 0 }) } },
@@ -228,6 +230,26 @@ const CALLS: Readonly<Record<string, () => Made | Promise<Made>>> = {
   'post /v1/licenses/:id/rekey': () => ({ path: license('/rekey'), body: {} }),
   'get /v1/sites': () => ({ path: '/v1/sites' }),
   'delete /v1/sites/:id': () => ({ path: `/v1/sites/${subject.site}` }),
+  'post /v1/rollouts': () => ({
+    path: '/v1/rollouts',
+    body: {
+      product: 'cloud',
+      channel: 'stable',
+      version: '2.0.0',
+      stages: [{ percent: 10, startsAt: '2026-03-02T10:00:00Z' }],
+      budget: { maxFailures: 1 },
+    },
+  }),
+  'get /v1/rollouts': () => ({ path: '/v1/rollouts' }),
+  'get /v1/rollouts/:id': async () => ({ path: `/v1/rollouts/${await firstOf('/v1/rollouts')}` }),
+  ...Object.fromEntries(
+    ROLLOUT_ACTIONS.map(action => [
+      `post /v1/rollouts/:id/${action}`,
+      async () => ({ path: `/v1/rollouts/${await firstOf('/v1/rollouts')}/${action}`, body: {} }),
+    ]),
+  ),
+  'delete /v1/rollouts/:id': async () => ({ path: `/v1/rollouts/${await firstOf('/v1/rollouts')}` }),
+  'get /v1/bulletins/:organization/:product/:channel': () => ({ path: '/v1/bulletins/default/cloud/stable' }),
   'get /livez': () => ({ path: '/livez' }),
   'get /readyz': () => ({ path: '/readyz' }),
   'get /metrics': () => ({ path: '/metrics' }),

@@ -1,6 +1,6 @@
 // Puts the hosted service together: database, blobs, jobs, the vendor's port and the ports for sites. The only place in this
 // room that reads the clock and decides what is real.
-import type { Server } from 'node:http';
+import { createServer, type RequestListener, type Server } from 'node:http';
 import net from 'node:net';
 import { join, resolve } from 'node:path';
 import { type Logger, pino } from 'pino';
@@ -140,7 +140,7 @@ async function start(options: ServerOptions, cleanup: AsyncDisposableStack) {
   step('opening the ports');
   const requests = new RequestMetrics();
   const parts = { access, board, jobs, networks, queues: { ...queues, webhooks }, requests };
-  await listen(vendorApi(context, parts), options, cleanup);
+  await listen(board.inFrontOf(vendorApi(context, parts)), options, cleanup);
   const api = feedApi(context, board);
   const sites = pskServer(api, identity => pskOfLicense(context, identity), log);
   await listenNet(sites.server, options.host, options.feedPort);
@@ -221,9 +221,10 @@ async function requireFreePorts({ host, port, feedPort, mtls }: ServerOptions): 
   }
 }
 
-async function listen(app: ReturnType<typeof vendorApi>, options: ServerOptions, cleanup: AsyncDisposableStack) {
+async function listen(handler: RequestListener, options: ServerOptions, cleanup: AsyncDisposableStack) {
   const server = await new Promise<Server>((resolve, reject) => {
-    const listening = app.listen(options.port, options.host, error => (error ? reject(error) : resolve(listening)));
+    const listening = createServer(handler).once('error', reject);
+    listening.listen(options.port, options.host, () => resolve(listening));
   });
   cleanup.defer(async () => {
     server.closeIdleConnections();

@@ -1,6 +1,6 @@
 // The bulletins in memory, as they go over the wire: whether there is something new costs a site one small request, and the service
 // no question to its database. Read anew every few seconds; in between, a change that this process has made is read at once.
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
 import { sha256Hex } from '../../signing/index.ts';
 import type { Context } from '../context.ts';
@@ -8,11 +8,13 @@ import type { Context } from '../context.ts';
 const READ_EVERY_MS = 5000;
 /** Caches may keep one for so long; a pause reaches sites within this and the time between two readings. */
 const MAX_AGE_S = 30;
+const BULLETINS = '/v1/bulletins/';
 
 interface Shown {
   readonly sequence: number;
   readonly etag: string;
-  readonly bytes: Buffer;
+  /** ASCII: node sends head and text in one piece. */
+  readonly text: string;
   /** Names and values in turn, as node writes them without looking. */
   readonly headers: readonly string[];
 }
@@ -60,10 +62,20 @@ export class BulletinBoard {
   send(name: ChannelName, request: IncomingMessage, response: ServerResponse): boolean {
     const shown = this.#shown.get(keyOf(name));
     if (!shown) return false;
-    if (request.headers['if-none-match'] === shown.etag) response.writeHead(304, shown.headers.slice(0, 4)).end();
-    else if (request.method === 'HEAD') response.writeHead(200, [...shown.headers]).end();
-    else response.writeHead(200, [...shown.headers]).end(shown.bytes);
+    answer(shown, request, response);
     return true;
+  }
+
+  /** In front of an app: a request for a bulletin is answered before anything else is made of it. */
+  inFrontOf(app: RequestListener): RequestListener {
+    return (request, response) => {
+      const { method, url = '' } = request;
+      if ((method === 'GET' || method === 'HEAD') && url.startsWith(BULLETINS)) {
+        const shown = this.#shown.get(url.slice(BULLETINS.length));
+        if (shown) return answer(shown, request, response);
+      }
+      app(request, response);
+    };
   }
 
   async #readChanges(): Promise<void> {
@@ -91,15 +103,20 @@ export class BulletinBoard {
   }
 }
 
+function answer(shown: Shown, { method, headers }: IncomingMessage, response: ServerResponse): void {
+  if (headers['if-none-match'] === shown.etag) response.writeHead(304, shown.headers.slice(0, 4)).end();
+  else if (method === 'HEAD') response.writeHead(200, [...shown.headers]).end();
+  else response.writeHead(200, [...shown.headers]).end(shown.text, 'latin1');
+}
+
 /** Names have no slash. */
 function keyOf({ organization, product, channel }: ChannelName): string {
   return `${organization}/${product}/${channel}`;
 }
 
 function shownOf({ sequence, document }: { readonly sequence: number; readonly document: string }): Shown {
-  const bytes = Buffer.from(document);
-  const etag = `"${sha256Hex(bytes).slice(0, 32)}"`;
+  const etag = `"${sha256Hex(document).slice(0, 32)}"`;
   const kept = ['ETag', etag, 'Cache-Control', `public, max-age=${MAX_AGE_S}`];
-  const headers = [...kept, 'Content-Type', 'application/jose', 'Content-Length', String(bytes.length)];
-  return { sequence, etag, bytes, headers };
+  const headers = [...kept, 'Content-Type', 'application/jose', 'Content-Length', String(document.length)];
+  return { sequence, etag, text: document, headers };
 }

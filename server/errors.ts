@@ -23,7 +23,7 @@ export const SERVER_ERRORS = {
   },
   'schema-newer': {
     kind: 'conflict',
-    hint: 'Start the version of rollover that has written it, or a newer one; docs/operations.md says how to go back.',
+    hint: 'Start the version of rollover that has written it, or a newer one.',
   },
   'idempotency-lost': {
     kind: 'conflict',

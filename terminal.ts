@@ -126,3 +126,16 @@ export function stopSignal(): Promise<undefined> {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => resolve(undefined));
   });
 }
+
+/** One Ctrl+C may arrive twice: from the terminal, and from whoever handed over to this process. */
+const SAME_SIGNAL_MS = 500;
+
+/** While stopping: being told again, later, ends the process at once. */
+export function endOnSecondSignal(): void {
+  const began = performance.now();
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      if (performance.now() - began > SAME_SIGNAL_MS) process.exit(INTERRUPTED);
+    });
+  }
+}

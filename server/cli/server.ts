@@ -4,7 +4,7 @@ import { pino } from 'pino';
 import { z } from 'zod';
 import { parsePath, parsePort } from '../../arguments.ts';
 import type { FeedAddress, S3Options } from '../../bundles/index.ts';
-import { stopSignal, type Terminal } from '../../terminal.ts';
+import { endOnSecondSignal, stopSignal, type Terminal } from '../../terminal.ts';
 import { serverError } from '../errors.ts';
 import type { ServerOptions } from '../main.ts';
 import { DEFAULT_FEED_PORT, DEFAULT_PORT, defaultServerDirectory } from './options.ts';
@@ -35,6 +35,8 @@ interface Flags {
   readonly publicMtlsPort?: number;
   readonly tlsCert?: string;
   readonly tlsKey?: string;
+  readonly stopNotice: number;
+  readonly stopWithin: number;
   readonly verbose?: boolean;
 }
 
@@ -64,6 +66,13 @@ export function serverCommand(terminal: () => Terminal): Command {
       parsePath,
     )
     .option('--tls-key <file>', 'the private key of that certificate, PEM', parsePath)
+    .option(
+      '--stop-notice <seconds>',
+      'when stopping, say so at /readyz for so long before the ports close',
+      seconds,
+      0,
+    )
+    .option('--stop-within <seconds>', 'when stopping, cut off what still runs after so long', seconds, 30)
     .option('--verbose', 'log everything to stderr, as JSON lines (default: warnings and errors)')
     .addHelpText('after', ENVIRONMENT_HELP)
     .action(async (flags: Flags) => {
@@ -86,6 +95,7 @@ export function serverCommand(terminal: () => Terminal): Command {
       if (warning !== undefined) out.say(warning);
       const failure = await Promise.race([stopped, server.lost]);
       out.say('… stopping');
+      endOnSecondSignal();
       await server.close();
       if (failure) throw failure;
     });
@@ -134,6 +144,7 @@ function optionsOf(flags: Flags): ServerOptions {
     ...(flags.publicUrl === undefined ? {} : { publicUrl: flags.publicUrl }),
     ...(ROLLOVER_OIDC_FILE === undefined ? {} : { oidcFile: ROLLOVER_OIDC_FILE }),
     ...(ROLLOVER_WEBHOOK_NETWORKS ? { webhookNetworks: ROLLOVER_WEBHOOK_NETWORKS.split(',') } : {}),
+    shutdown: { noticeMs: flags.stopNotice * 1000, withinMs: flags.stopWithin * 1000 },
     log: pino({ level: flags.verbose ? 'info' : 'warn' }, pino.destination(2)),
   };
 }
@@ -159,6 +170,11 @@ function s3Options(bucket: string, environment: Partial<z.infer<typeof environme
     ...(prefix === undefined ? {} : { prefix }),
     ...(region === undefined ? {} : { region }),
   };
+}
+
+function seconds(text: string): number {
+  if (/^\d{1,4}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('Use whole seconds, at most 9999.');
 }
 
 function webAddress(text: string): string {

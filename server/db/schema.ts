@@ -308,13 +308,22 @@ export interface IdempotencyTable {
   id: string;
   fingerprint: string;
   created_at: Instant;
+  /** When it had its effect; it may have died before it was answered. */
+  effect_at: Instant | null;
   /** Null while it is under way. */
   status: number | null;
   /** JSON, sealed, in base64. */
   body: string | null;
 }
 
+/** One row: the oldest schema whose code runs on this one. */
+export interface SchemaCompatTable {
+  one: Generated<boolean>;
+  oldest: string;
+}
+
 export interface Tables {
+  schema_compat: SchemaCompatTable;
   idempotency: IdempotencyTable;
   secrets: SecretTable;
   metadata: MetadataTable;

@@ -45,7 +45,7 @@ function handlerOf(route: Route, parts: RouterParts): RequestHandler {
     const call = callOf(route, parts, caller, request, response);
     const key = route.method === 'post' ? request.headers['idempotency-key'] : undefined;
     if (caller && typeof key === 'string') {
-      const answer = await idempotent(parts.idempotency, caller, key, request, () => answerOf(route, call));
+      const answer = await idempotent(parts.idempotency, caller, key, request, id => answerOf(route, marked(call, id)));
       return send(response, answer.status, answer.body);
     }
     const { status, body } = await answerOf(route, call);
@@ -93,6 +93,12 @@ function tenantFor(context: Context, caller: Caller | undefined, origin: Origin)
 
 function originOf({ socket }: Request, response: Response): Origin {
   return { request: String(response.getHeader('x-request-id')), address: socket.remoteAddress };
+}
+
+/** What it does is marked under the id of its `Idempotency-Key`. */
+function marked(call: Call<never, never, never>, idempotency: string): Call<never, never, never> {
+  const { origin } = call.tenant;
+  return origin ? { ...call, tenant: { ...call.tenant, origin: { ...origin, idempotency } } } : call;
 }
 
 async function answerOf(route: Route, call: Call<never, never, never>) {

@@ -49,12 +49,14 @@ export interface ApiParts {
     readonly releases: Pick<JobQueue<never>, 'counts'>;
   };
   readonly requests: RequestMetrics;
+  /** Whether the service has been told to stop: load balancers are to send nothing more. */
+  readonly isStopping?: () => boolean;
 }
 
 /** Every call. */
 export function vendorRoutes(
   context: Context,
-  { access, board, jobs, networks, queues, requests }: ApiParts,
+  { access, board, jobs, networks, queues, requests, isStopping }: ApiParts,
 ): readonly Route[] {
   const routes: readonly Route[] = [
     route({
@@ -77,7 +79,7 @@ export function vendorRoutes(
     ...siteRoutes,
     ...auditRoutes,
     ...webhookRoutes(networks),
-    ...healthRoutes(serviceChecks(context, queues.releases), context),
+    ...healthRoutes(serviceChecks(context, queues.releases), context, isStopping),
     metricsRoute([...requests.all, ...serviceMetrics(context, queues)]),
   ];
   const document = route({

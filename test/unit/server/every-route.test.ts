@@ -273,6 +273,9 @@ const CALLS: Readonly<Record<string, () => Made | Promise<Made>>> = {
   'post /v1/licenses/:id/revoke': () => ({ path: license('/revoke'), body: {} }),
 };
 
+/** Answered before it is a request of the app, and the same for all. */
+const IN_FRONT = 'get /v1/bulletins/:organization/:product/:channel';
+
 const nameOf = ({ method, path }: Route) => `${method} ${path}`;
 
 function call({ method }: Route, { path, body }: Made, token: string | undefined = service.token) {
@@ -356,7 +359,7 @@ for (const [name, make] of Object.entries(CALLS)) {
     await requireStrange(route, made);
     await requireLimits(route, made);
     const { status, body, headers } = await call(route, made);
-    assert.ok(headers['x-request-id']);
+    assert.equal(headers['x-request-id'] !== undefined, name !== IN_FRONT, name);
     if (refused !== undefined) {
       assert.equal(body.code, refused);
       return;

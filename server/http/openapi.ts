@@ -26,7 +26,7 @@ export function openApiOf(routes: readonly Route[], info: ApiInfo): Schema {
 }
 
 /** `/v1/licenses/:id` as OpenAPI writes it. */
-export function openApiPath(path: string): string {
+function openApiPath(path: string): string {
   return path.replaceAll(/:(\w+)/g, '{$1}');
 }
 

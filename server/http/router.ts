@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { type Context, type Origin, type Tenant, tenantOf } from '../context.ts';
 import { serverError } from '../errors.ts';
 import { newApp } from './app.ts';
+import { sayDeprecated } from './deprecated.ts';
 import { type IdempotencyStore, idempotent } from './idempotency.ts';
 import { observe, type RequestMetrics, type Seen, seenOf } from './observe.ts';
 import { linkHeader, type Page } from './paging.ts';
@@ -39,6 +40,7 @@ function handlerOf(route: Route, parts: RouterParts): RequestHandler {
   return async (request, response) => {
     const seen = seenOf(response);
     seen.route = route;
+    if (route.deprecated) sayDeprecated(response, route.deprecated);
     const caller = await callerOf(route, parts, request, seen);
     if (caller) parts.limiter.take(`${caller.organization} ${caller.actor}`, response);
     await readBody(request, response);
@@ -104,7 +106,7 @@ function send(response: Response, status: number, body: unknown): void {
   response.setHeader('cache-control', 'no-store');
   if (body === undefined) return void response.status(status).end();
   const { next, revision } = body as Partial<Page<unknown>> & { revision?: number };
-  if (typeof next === 'string') response.setHeader('link', linkHeader(response.req, next));
+  if (typeof next === 'string') response.append('link', linkHeader(response.req, next));
   if (typeof revision === 'number') response.setHeader('etag', `"${revision}"`);
   response.status(status).json(body);
 }

@@ -61,6 +61,7 @@ export function vendorRoutes(
       summary: 'whether the service and its database answer',
       access: 'anybody',
       answer: z.strictObject({ status: z.literal('ok') }),
+      deprecated: { since: '2026-11-24', sunset: '2027-11-24', successor: '/readyz' },
       async handle({ tenant }) {
         await sql`select 1`.execute(tenant.db);
         return { status: 'ok' as const };

@@ -21,6 +21,7 @@ import { feedApi } from './feed/feed-api.ts';
 import { pskServer } from './feed/psk-listener.ts';
 import { forgetAnswers } from './http/idempotency.ts';
 import { RequestMetrics } from './http/observe.ts';
+import { parseProxies } from './http/proxies.ts';
 import { ensureAdminToken } from './http/tokens.ts';
 import { vendorApi } from './http/vendor-api.ts';
 import { openQueue } from './jobs/queues.ts';
@@ -58,6 +59,8 @@ export interface ServerOptions {
   readonly oidcFile?: string;
   /** Networks that webhooks may reach beside public addresses, such as `10.20.0.0/16`. */
   readonly webhookNetworks?: readonly string[];
+  /** Proxies whose `X-Forwarded-For` is believed, such as `10.0.0.7` or `10.20.0.0/16`. */
+  readonly trustedProxies?: readonly string[];
   /** Keeps sealed objects in a bucket instead of files. */
   readonly s3?: S3Options;
   readonly log?: Logger;
@@ -101,6 +104,7 @@ async function start(options: ServerOptions, cleanup: AsyncDisposableStack) {
   const log = options.log ?? pino({ level: 'silent' });
   const step = options.onStep ?? (() => undefined);
   const networks = parseNetworks(options.webhookNetworks ?? []);
+  const trustedProxies = parseProxies(options.trustedProxies ?? []);
   await ensureDirectory(directory, 0o711);
   await requireFreePorts(options);
   const feed = feedAddress(options);
@@ -134,7 +138,7 @@ async function start(options: ServerOptions, cleanup: AsyncDisposableStack) {
 
   step('opening the ports');
   const requests = new RequestMetrics();
-  const parts = { access, jobs, networks, queues: { ...queues, webhooks }, requests };
+  const parts = { access, jobs, networks, queues: { ...queues, webhooks }, requests, trustedProxies };
   await listen(vendorApi(context, parts), options, cleanup);
   const api = feedApi(context);
   const sites = pskServer(api, identity => pskOfLicense(context, identity), log);

@@ -9,6 +9,7 @@ import { type IdempotencyStore, idempotent } from './idempotency.ts';
 import { observe, type RequestMetrics, type Seen, seenOf } from './observe.ts';
 import { linkHeader, type Page } from './paging.ts';
 import { notFound, problems } from './problem.ts';
+import { callerAddress } from './proxies.ts';
 import type { RateLimiter } from './rate-limit.ts';
 import type { Call, Caller, Route } from './route.ts';
 
@@ -18,6 +19,8 @@ export interface RouterParts {
   readonly idempotency: IdempotencyStore;
   /** Counts requests, when somebody reads the numbers. */
   readonly metrics?: RequestMetrics;
+  /** Proxies whose `X-Forwarded-For` is believed, as `parseProxies` returns them. */
+  readonly trustedProxies?: readonly string[];
   /** Who calls. @throws `unauthorized` */
   authenticate(request: Request): Promise<Caller>;
 }
@@ -28,6 +31,7 @@ const NOBODY = 'nobody';
 /** The app that serves these routes and nothing else. */
 export function appOf(routes: readonly Route[], parts: RouterParts): Express {
   const app = newApp();
+  app.set('trust proxy', [...(parts.trustedProxies ?? [])]);
   app.use(observe(parts.context.log, parts.metrics));
   for (const route of routes) app[route.method](route.path, handlerOf(route, parts));
   app.use(notFound);
@@ -93,8 +97,8 @@ function tenantFor(context: Context, caller: Caller | undefined, origin: Origin)
   return { ...tenantOf(context, caller?.organization ?? NOBODY), products: caller?.products, origin };
 }
 
-function originOf({ socket }: Request, response: Response): Origin {
-  return { request: String(response.getHeader('x-request-id')), address: socket.remoteAddress };
+function originOf(request: Request, response: Response): Origin {
+  return { request: String(response.getHeader('x-request-id')), address: callerAddress(request) };
 }
 
 async function answerOf(route: Route, call: Call<never, never, never>) {

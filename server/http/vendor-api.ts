@@ -46,6 +46,8 @@ export interface ApiParts {
     readonly releases: Pick<JobQueue<never>, 'counts'>;
   };
   readonly requests: RequestMetrics;
+  /** As `parseProxies` returns them. */
+  readonly trustedProxies?: readonly string[];
 }
 
 /** Every call. */
@@ -96,6 +98,7 @@ export function vendorApi(context: Context, parts: ApiParts): Express {
   return appOf(vendorRoutes(context, parts), {
     context,
     metrics: parts.requests,
+    trustedProxies: parts.trustedProxies ?? [],
     limiter: new RateLimiter({
       perSecond: CALLS_PER_SECOND,
       burst: BURST,

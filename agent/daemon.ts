@@ -17,7 +17,7 @@ import { sendReport, siteReport } from './report.ts';
 import { Executor, failedNodes } from './run/executor.ts';
 import type { Driver } from './sdk/index.ts';
 import { certificateEnd, certificateWarnings } from './update/certificate.ts';
-import { standingNow } from './update/knowledge.ts';
+import { knowledgeNow } from './update/knowledge.ts';
 import { newestOf, type ReadyRelease } from './update/releases.ts';
 import { licensedNodes, type Site } from './update/site.ts';
 import { UpdateWatcher } from './update/watcher.ts';
@@ -146,10 +146,8 @@ export class Daemon implements ConsoleBackend {
     return { document, directory: join(this.#options.directory, directory) };
   }
 
-  /** What is known, and where the site stands by it at this moment. */
   get #knowledge(): ConsoleState['knowledge'] {
-    const { knowledge } = this.#watcher;
-    return knowledge && { ...knowledge, standing: standingNow(knowledge, new Date(this.#options.now())) };
+    return knowledgeNow(this.#watcher.knowledge, new Date(this.#options.now()));
   }
 
   get #installed(): Installed | undefined {

@@ -21,6 +21,7 @@ import { feedApi } from './feed/feed-api.ts';
 import { pskServer } from './feed/psk-listener.ts';
 import { forgetAnswers } from './http/idempotency.ts';
 import { RequestMetrics } from './http/observe.ts';
+import { parseProxies } from './http/proxies.ts';
 import { ensureAdminToken } from './http/tokens.ts';
 import { vendorApi } from './http/vendor-api.ts';
 import { type JobQueue, openQueue } from './jobs/queues.ts';
@@ -63,6 +64,8 @@ export interface ServerOptions {
   readonly oidcFile?: string;
   /** Networks that webhooks may reach beside public addresses, such as `10.20.0.0/16`. */
   readonly webhookNetworks?: readonly string[];
+  /** Proxies whose `X-Forwarded-For` is believed, such as `10.0.0.7` or `10.20.0.0/16`. */
+  readonly trustedProxies?: readonly string[];
   /** Keeps sealed objects in a bucket instead of files. */
   readonly s3?: S3Options;
   readonly shutdown?: ShutdownOptions;
@@ -113,6 +116,7 @@ async function start(options: ServerOptions, shutdown: Shutdown, cleanup: AsyncD
   const log = options.log ?? pino({ level: 'silent' });
   const step = options.onStep ?? (() => undefined);
   const networks = parseNetworks(options.webhookNetworks ?? []);
+  const trustedProxies = parseProxies(options.trustedProxies ?? []);
   await ensureDirectory(directory, 0o711);
   await requireFreePorts(options);
   const feed = feedAddress(options);
@@ -152,7 +156,16 @@ async function start(options: ServerOptions, shutdown: Shutdown, cleanup: AsyncD
   step('opening the ports');
   const requests = new RequestMetrics();
   const { isStopping, deadline } = shutdown;
-  const parts = { access, board, jobs, networks, queues: { ...queues, webhooks }, requests, isStopping };
+  const parts = {
+    access,
+    board,
+    jobs,
+    networks,
+    queues: { ...queues, webhooks },
+    requests,
+    isStopping,
+    trustedProxies,
+  };
   const ports: ((deadline: AbortSignal) => Promise<void>)[] = [];
   cleanup.defer(async () => void (await Promise.all(ports.map(close => close(deadline)))));
   ports.push(await listen(board.inFrontOf(vendorApi(context, parts)), options));

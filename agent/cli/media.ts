@@ -5,7 +5,7 @@ import { parsePath } from '../../arguments.ts';
 import { hasCode, refreshFromMedium, signingError } from '../../signing/index.ts';
 import { bytes, type Terminal } from '../../terminal.ts';
 import { knowledgeText } from '../api/knowledge-text.ts';
-import { readKnowledge, standingNow } from '../update/knowledge.ts';
+import { knowledgeNow, readKnowledge } from '../update/knowledge.ts';
 import { readSite } from '../update/site.ts';
 import { takeUpdate } from '../update/take.ts';
 import { withData } from './options.ts';
@@ -41,8 +41,7 @@ export function mediaImportCommand(terminal: () => Terminal): Command {
         })
         .finally(() => progress.end());
       const { document, fetchedBytes, reusedBytes } = release;
-      const known = await readKnowledge(flags.data);
-      const knowledge = known && { ...known, standing: standingNow(known, new Date()) };
+      const knowledge = knowledgeNow(await readKnowledge(flags.data), new Date());
       const result = {
         version: document.version,
         manifest: document.manifest.sha256,

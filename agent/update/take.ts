@@ -120,13 +120,13 @@ async function take(options: TakeOptions): Promise<Taken> {
   const folder = releaseFolder(document);
   const known = (await readyReleases(directory)).find(r => r.document.manifest.sha256 === document.manifest.sha256);
   if (known && (await isBootable(join(directory, folder), document))) return { release: known, isNew: false, license };
-  // Not there, or damaged since: it is unpacked from verified segments (again).
-  await removeTree(join(directory, folder));
-
   if (!known && standingNow(knowledge, now) === 'restricted') {
     const what = `What ${source.name} proves expired at ${knowledge.expires}`;
     throw agentError('knowledge-old', `${what}; the vendor allows no new version by it.`);
   }
+  // Not there, or damaged since: it is unpacked from verified segments (again).
+  await removeTree(join(directory, folder));
+
   const { version } = document;
   const store = filesystemStore(join(directory, 'objects'));
   const holder = { id: license.id, secret: entitlementSecret(site) };

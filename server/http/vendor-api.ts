@@ -51,6 +51,8 @@ export interface ApiParts {
   readonly requests: RequestMetrics;
   /** Whether the service has been told to stop: load balancers are to send nothing more. */
   readonly isStopping?: () => boolean;
+  /** As `parseProxies` returns them. */
+  readonly trustedProxies?: readonly string[];
 }
 
 /** Every call. */
@@ -66,6 +68,7 @@ export function vendorRoutes(
       summary: 'whether the service and its database answer',
       access: 'anybody',
       answer: z.strictObject({ status: z.literal('ok') }),
+      deprecated: { since: '2026-11-24', sunset: '2027-11-24', successor: '/readyz' },
       async handle({ tenant }) {
         await sql`select 1`.execute(tenant.db);
         return { status: 'ok' as const };
@@ -101,6 +104,7 @@ export function vendorApi(context: Context, parts: ApiParts): Express {
   return appOf(vendorRoutes(context, parts), {
     context,
     metrics: parts.requests,
+    trustedProxies: parts.trustedProxies ?? [],
     limiter: new RateLimiter({
       perSecond: CALLS_PER_SECOND,
       burst: BURST,

@@ -30,7 +30,7 @@ import { VERSION } from './version.ts';
 const HELP_WIDTH = 110;
 
 /** Until the words are parsed, this is how it is known in which form a wrong one is to be reported. */
-let json = process.argv.includes('--json');
+let json = wantsJson(process.argv);
 /** The command whose words were wrong. */
 let misused: Command | undefined;
 const out = () => terminal(json, () => process.exit(reportFailure(interruptedError(), json)));
@@ -62,7 +62,8 @@ const program = new Command('rollover')
   .configureHelp({ helpWidth: HELP_WIDTH, formatHelp: withoutCommandList })
   .addHelpText('after', commandTree)
   .hook('preAction', (_program, action) => {
-    json = action.opts<{ json?: boolean }>().json ?? false;
+    const { json: asked, output } = action.opts<{ json?: boolean; output?: string }>();
+    json = asked === true || output === 'json';
   });
 for (const command of Object.values(GROUPS).flat()) {
   program.addCommand(command);
@@ -81,6 +82,11 @@ try {
   await program.parseAsync();
 } catch (error) {
   process.exitCode = exitCodeOf(error);
+}
+
+function wantsJson(words: readonly string[]): boolean {
+  const forms = words.filter((word, index) => word === 'json' && /^(-o|--output)$/.test(words[index - 1] ?? ''));
+  return forms.length > 0 || words.some(word => /^(--json|-ojson|--output=json)$/.test(word));
 }
 
 /** Wrong words are reported like every other error, instead of by commander itself. */

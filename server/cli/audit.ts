@@ -1,6 +1,6 @@
 // `rollover audit`: reads the audit log, writes it down for an auditor, and verifies what was written down, without a service.
 import { type FileHandle, open, rm } from 'node:fs/promises';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import { parsePath } from '../../arguments.ts';
 import { counted, readBounded } from '../../signing/index.ts';
 import { type Terminal, table } from '../../terminal.ts';
@@ -8,9 +8,9 @@ import { type ChainedEntry, chainedEntrySchema } from '../audit/chain.ts';
 import { readHead, type SignedHead } from '../audit/head.ts';
 import { type Finding, type Verdict, verifyAuditExport } from '../audit/verify.ts';
 import { serverError } from '../errors.ts';
-import type { Page } from '../http/paging.ts';
 import type { ApiClient } from '../pipeline/api-client.ts';
 import { type ServiceOptions, serviceOf, withService } from './options.ts';
+import { allOf, type ListOptions, withPages } from './pages.ts';
 
 /** Fetched at once: some megabytes. */
 const LINES_AT_ONCE = 5000;
@@ -19,15 +19,14 @@ const HEAD_BYTES = 64 * 1024;
 export function auditCommand(terminal: () => Terminal): Command {
   const command = new Command('audit').description('who did what, as a chain that an auditor can verify');
 
-  withService(command.command('list'))
+  withPages(withService(command.command('list')), 50)
     .description('the newest entries')
-    .option('--limit <n>', 'how many', limit, 50)
     .option('--action <name>', 'only this action, such as license.revoke')
     .option('--actor <name>', 'only of this actor, such as token:admin')
     .action(async (flags: ServiceOptions & Filter) => {
-      const query = new URLSearchParams({ limit: String(flags.limit) });
+      const query = new URLSearchParams();
       for (const key of ['action', 'actor'] as const) if (flags[key] !== undefined) query.set(key, flags[key]);
-      const { items } = await (await serviceOf(flags)).get<Page<ChainedEntry>>(`/v1/audit?${query}`);
+      const items = await allOf<ChainedEntry>(await serviceOf(flags), `/v1/audit?${query}`, flags.limit);
       const rows = items.map(({ number, at, actor, action, subject, address }) => [
         String(number),
         at,
@@ -86,8 +85,7 @@ export function auditCommand(terminal: () => Terminal): Command {
   return command;
 }
 
-interface Filter {
-  readonly limit: number;
+interface Filter extends ListOptions {
   readonly action?: string;
   readonly actor?: string;
 }
@@ -144,10 +142,4 @@ function wholeText(
     ? `It holds entry ${head.number} as the service had signed it (key ${head.keyId}).`
     : 'Without a head that was kept (--head), nobody can tell whether its end was cut off, or all of it written anew.';
   return `${whole}\n${kept}`;
-}
-
-function limit(text: string): number {
-  const number = Number(text);
-  if (Number.isInteger(number) && number > 0 && number <= 200) return number;
-  throw new InvalidArgumentError('Use a number from 1 to 200.');
 }

@@ -10,6 +10,7 @@ import type { CertificateView, IssuedCertificate } from '../certificates/certifi
 import { serverError } from '../errors.ts';
 import type { ApiClient } from '../pipeline/api-client.ts';
 import { type ServiceOptions, serviceOf, withService } from './options.ts';
+import { withOutput } from './pages.ts';
 
 interface Flags extends ServiceOptions {
   readonly out: string;
@@ -45,7 +46,7 @@ export function certificateCommand(terminal: () => Terminal): Command {
 }
 
 export function certificatesCommand(terminal: () => Terminal): Command {
-  return withService(new Command('certificates'))
+  return withOutput(withService(new Command('certificates')))
     .argument('<license>', 'its id')
     .description('the certificates of a license, newest first')
     .action(async (license: string, flags: ServiceOptions) => {

@@ -9,6 +9,7 @@ import { serverError } from '../errors.ts';
 import type { LicenseView } from '../licenses/licenses.ts';
 import { certificateCommand, certificatesCommand, revokeCertificateCommand } from './certificate.ts';
 import { type ServiceOptions, serviceOf, withService } from './options.ts';
+import { allOf, type ListOptions, withPages } from './pages.ts';
 
 const CERTIFICATES = [certificateCommand, certificatesCommand, revokeCertificateCommand];
 
@@ -45,10 +46,10 @@ export function licenseCommand(terminal: () => Terminal): Command {
       );
     });
 
-  withService(command.command('list'))
+  withPages(withService(command.command('list')))
     .description('all licenses, newest first')
-    .action(async (flags: ServiceOptions) => {
-      const licenses = await (await serviceOf(flags)).all<LicenseView>('/v1/licenses');
+    .action(async (flags: ServiceOptions & ListOptions) => {
+      const licenses = await allOf<LicenseView>(await serviceOf(flags), '/v1/licenses', flags.limit);
       const rows = licenses.map(l => [
         l.id,
         l.customer,

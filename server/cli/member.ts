@@ -8,7 +8,7 @@ import { serverError } from '../errors.ts';
 import type { Page } from '../http/paging.ts';
 import type { ApiClient } from '../pipeline/api-client.ts';
 import { type ServiceOptions, serviceOf, withService } from './options.ts';
-import { allOf } from './pages.ts';
+import { allOf, type ListOptions, withPages } from './pages.ts';
 
 export function memberCommand(terminal: () => Terminal): Command {
   const command = new Command('member').description('the people of your organization, and what each may do');
@@ -26,10 +26,10 @@ export function memberCommand(terminal: () => Terminal): Command {
       );
     });
 
-  withService(command.command('list'))
+  withPages(withService(command.command('list')))
     .description('who belongs to it, first joined first')
-    .action(async (flags: ServiceOptions) => {
-      const members = await allOf<MemberView>(await serviceOf(flags), '/v1/members');
+    .action(async (flags: ServiceOptions & ListOptions) => {
+      const members = await allOf<MemberView>(await serviceOf(flags), '/v1/members', flags.limit);
       const rows = members.map(m => [
         m.id,
         m.email,

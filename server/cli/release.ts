@@ -14,6 +14,7 @@ import { publishedRelease } from '../pipeline/published.ts';
 import type { Garbage } from '../releases/garbage.ts';
 import type { ReleaseView } from '../releases/releases.ts';
 import { type ServiceOptions, serviceOf, withKeys, withService } from './options.ts';
+import { allOf, type ListOptions, withOutput, withPages } from './pages.ts';
 
 export function releaseCommand(terminal: () => Terminal): Command {
   const command = new Command('release').description('publish releases and see what is published');
@@ -43,12 +44,12 @@ export function releaseCommand(terminal: () => Terminal): Command {
       );
     });
 
-  withService(command.command('list'))
+  withPages(withService(command.command('list')))
     .description('what is published, newest first')
     .option('--product <name>', 'only this product')
-    .action(async (flags: ServiceOptions & { readonly product?: string }) => {
+    .action(async (flags: ServiceOptions & ListOptions & { readonly product?: string }) => {
       const query = flags.product === undefined ? '' : `?product=${encodeURIComponent(flags.product)}`;
-      const releases = await (await serviceOf(flags)).all<ReleaseView>(`/v1/releases${query}`);
+      const releases = await allOf<ReleaseView>(await serviceOf(flags), `/v1/releases${query}`, flags.limit);
       const rows = releases.map(r => [
         r.product,
         r.version,
@@ -59,7 +60,7 @@ export function releaseCommand(terminal: () => Terminal): Command {
       ]);
       terminal().result(releases, table(['product', 'version', 'channel', 'state', 'published', 'manifest'], rows));
     });
-  withService(command.command('diff'))
+  withOutput(withService(command.command('diff')))
     .argument('<product>', 'the product')
     .argument('<from>', 'version that a site has')
     .argument('<to>', 'version that it takes')

@@ -4,13 +4,14 @@ import type { SiteReport } from '../../bundles/index.ts';
 import { type Terminal, table } from '../../terminal.ts';
 import type { SiteView } from '../sites/sites.ts';
 import { type ServiceOptions, serviceOf, withService } from './options.ts';
+import { allOf, type ListOptions, withPages } from './pages.ts';
 
 export function siteCommand(terminal: () => Terminal): Command {
   const command = new Command('site').description('the clusters that use your licenses');
-  withService(command.command('list'))
+  withPages(withService(command.command('list')))
     .description('what they run, most recently seen first')
-    .action(async (flags: ServiceOptions) => {
-      const sites = await (await serviceOf(flags)).all<SiteView>('/v1/sites');
+    .action(async (flags: ServiceOptions & ListOptions) => {
+      const sites = await allOf<SiteView>(await serviceOf(flags), '/v1/sites', flags.limit);
       const rows = sites.map(site => {
         const report = site.report as SiteReport | null;
         return [

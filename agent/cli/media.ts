@@ -4,8 +4,11 @@ import { openMedia, requireMediaFor } from '../../airgap/index.ts';
 import { parsePath } from '../../arguments.ts';
 import { hasCode, refreshFromMedium, signingError } from '../../signing/index.ts';
 import { bytes, type Terminal } from '../../terminal.ts';
+import { VERSION } from '../../version.ts';
 import { knowledgeText } from '../api/knowledge-text.ts';
+import { agentError } from '../errors.ts';
 import { readKnowledge, standingNow } from '../update/knowledge.ts';
+import { readOutlook } from '../update/outlook.ts';
 import { readSite } from '../update/site.ts';
 import { takeUpdate } from '../update/take.ts';
 import { withData } from './options.ts';
@@ -29,9 +32,11 @@ export function mediaImportCommand(terminal: () => Terminal): Command {
         source: media.source,
         follow: refreshFromMedium,
         now: new Date(),
+        agentVersion: VERSION,
         onProgress: ({ phase, doneBytes, totalBytes }) => progress.update(doneBytes, totalBytes, phase),
       })
-        .catch(error => {
+        .catch(async error => {
+          if (hasCode(error, 'metadata-missing')) throw await notCarried(flags.data, directory, version, error);
           if (!hasCode(error, 'metadata-version')) throw error;
           const what = `${directory}, exported at ${exportedAt}, is older than what this site has seen`;
           throw signingError('metadata-version', `${what}. ${error.message}`, {
@@ -56,4 +61,17 @@ export function mediaImportCommand(terminal: () => Terminal): Command {
         : 'was ready before';
       out.result(result, `${document.product} ${document.version} ${news}.\nKnown now: ${knowledgeText(knowledge)}.`);
     });
+}
+
+/** A stick has one release. When the site has to take another one first, that is what is missing. */
+async function notCarried(data: string, directory: string, version: string, error: unknown): Promise<unknown> {
+  const outlook = await readOutlook(data);
+  if (!outlook?.hasGraph || outlook.next?.version === version) return error;
+  const { next, from, sentences, heldBack } = outlook;
+  const first = next && next.version !== from ? ` Version ${next.version} comes first.` : '';
+  const why = sentences.length > 0 ? sentences.join(' ') : heldBack.map(({ reason }) => reason).join(' ');
+  return agentError('update-held-back', `${directory} carries ${version}, which is not the next step.${first} ${why}`, {
+    cause: error,
+    hint: 'Ask the vendor for a stick with the version that comes first, or see to what is in the way.',
+  });
 }

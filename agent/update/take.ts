@@ -8,6 +8,7 @@ import { pipeline } from 'node:stream/promises';
 import {
   type BundleSource,
   bundleError,
+  compareVersions,
   type DroppedSource,
   type FragmentStore,
   filesystemStore,
@@ -16,6 +17,7 @@ import {
   offeredDocument,
   offeredReleases,
   openRelease,
+  parseVersion,
   type ReleaseDocument,
   removeTree,
   syncSegments,
@@ -37,11 +39,18 @@ import {
 } from '../../signing/index.ts';
 import { agentError } from '../errors.ts';
 import { takeAttestations } from './attestations.ts';
+import { followBulletin, type Said } from './bulletin.ts';
+import { agentTooOld, choose } from './choice.ts';
 import { agrees, followDirector } from './director.ts';
+import { signedGraph } from './graph.ts';
 import { type Knowledge, knowledgeOf, standingNow, writeKnowledge } from './knowledge.ts';
 import { followLicense } from './license.ts';
+import { type Outlook, writeOutlook } from './outlook.ts';
 import { addReady, type ReadyRelease, readyReleases, releaseFolder } from './releases.ts';
+import { readSettings } from './settings.ts';
 import { entitlementSecret, type Site } from './site.ts';
+import { readSituation } from './situation.ts';
+import { forgetVisited } from './visited.ts';
 
 export type TakePhase = 'checking' | 'fetching' | 'unpacking';
 
@@ -58,6 +67,10 @@ export interface TakeOptions {
   readonly source: MetadataSource & BundleSource;
   /** How the source's metadata is followed, when there are no mirrors: `refreshFromMedium` for what may have lain on a shelf. */
   readonly follow: typeof refresh;
+  /** Some versions need a newer one. */
+  readonly agentVersion: string;
+  /** What the service says of the channel. Absent for a medium: what it carries, the vendor has sent. */
+  readonly bulletin?: Said;
   /** Others that may have all of it. What they say is worth what it proves, as with any source. */
   readonly mirrors?: readonly (MetadataSource & BundleSource)[];
   /** Others on the local network that may have segments already. */
@@ -97,6 +110,7 @@ export async function takeUpdate(options: TakeOptions): Promise<Taken> {
   const lock = await tryLock(join(options.directory, 'update.lock'));
   if (!lock) throw agentError('update-busy', 'Another check or import of this site is under way.');
   try {
+    await forgetVisited(options.directory);
     return await take(options);
   } finally {
     await lock.release();
@@ -177,17 +191,18 @@ async function take(options: TakeOptions): Promise<Taken> {
   return { release, isNew: true, license };
 }
 
-/** Everything that is read of the signed metadata: the license that covers, and the release that both opinions agree on. */
+/** Everything that is read of the signed metadata: the license that covers, and the release that is next for this site. */
 async function readRelease(
-  { directory, site, source }: TakeOptions,
+  options: TakeOptions,
   sources: readonly BundleSource[],
   repository: Repository,
   time: ReferenceTime,
   now: Date,
 ): Promise<{ readonly license: License; readonly document: ReleaseDocument; readonly knowledge: Knowledge }> {
+  const { directory, site, source } = options;
   const license = await followLicense(directory, site, repository, sources, now);
   const director = await followDirector(directory, site, repository, sources);
-  const document = await newestRelease(repository, site, director);
+  const document = await nextRelease(options, repository, director, now);
   await time.advance(newestSigned(repository, document));
   const knowledge = knowledgeOf(site, repository, director, source.name);
   await writeKnowledge(directory, knowledge);
@@ -196,23 +211,63 @@ async function readRelease(
 }
 
 /**
- * The newest release that both opinions agree on.
+ * The release that is next: one that both opinions agree on, offered to this site now, and the first step on the vendor's path.
+ * What was decided is kept, whatever comes of it.
  *
- * @throws `update-none` when the channel, or the service for this site, offers nothing; `release-disputed` when they differ
+ * @throws `update-none` when the channel, or the service for this site, offers nothing; `update-held-back` and `agent-too-old` when
+ *   what it offers is not for this site yet; `release-disputed` when the opinions differ; what `followBulletin` throws
  */
-async function newestRelease(repository: Repository, site: Site, { installs }: Director): Promise<ReleaseDocument> {
+async function nextRelease(
+  { directory, site, bulletin, agentVersion }: TakeOptions,
+  repository: Repository,
+  { installs, rehearsals = [] }: Director,
+  now: Date,
+): Promise<ReleaseDocument> {
   const { product, channel } = site;
-  const releases = await offeredReleases(repository, product, channel);
+  const heard = bulletin && (await followBulletin(directory, site, repository, bulletin, now));
   const named = installs.filter(install => install.channel === channel);
-  const newest = releases.findLast(release => named.some(install => install.version === release.version));
-  if (!newest) throw agentError('update-none', `The channel ${channel} offers nothing to this site yet.`);
-  const document = await offeredDocument(repository, product, channel, newest);
+  const offered = await offeredReleases(repository, product, channel);
+  const { pick, outlook } = choose({
+    site,
+    releases: offered.filter(release => named.some(install => install.version === release.version)),
+    heard,
+    graph: await signedGraph(repository, product),
+    situation: await readSituation(directory),
+    settings: await readSettings(directory),
+    rehearsals: rehearsals.map(step => ({ kind: 'rehearsal', ...step })),
+    agentVersion,
+    now,
+  });
+  await writeOutlook(directory, outlook);
+  if (!pick) throw nothingToTake(channel, outlook);
+  const document = await offeredDocument(repository, product, channel, pick);
+  await requireAgent(directory, outlook, document, agentVersion);
   if (named.some(install => agrees(install, document, channel, site.hardware))) return document;
-  const what = `${product} ${newest.version}`;
+  const what = `${product} ${pick.version}`;
   throw agentError(
     'release-disputed',
     `What the service offers as ${what} is not what was signed, or not for this site.`,
   );
+}
+
+function nothingToTake(channel: string, { heldBack }: Outlook): Error {
+  const [most] = heldBack.toSorted((a, b) => a.code.localeCompare(b.code));
+  if (!most) return agentError('update-none', `The channel ${channel} offers nothing to this site yet.`);
+  return agentError(most.code, heldBack.map(({ reason }) => reason).join(' '));
+}
+
+/** What is installed stays as it is. @throws `agent-too-old` */
+async function requireAgent(
+  directory: string,
+  { next: _, ...outlook }: Outlook,
+  { version, minAgent }: ReleaseDocument,
+  agentVersion: string,
+): Promise<void> {
+  if (minAgent === undefined || version === outlook.from) return;
+  if (parseVersion(agentVersion) && compareVersions(agentVersion, minAgent) >= 0) return;
+  const held = agentTooOld(version, minAgent, agentVersion);
+  await writeOutlook(directory, { ...outlook, heldBack: [held, ...outlook.heldBack] });
+  throw agentError(held.code, held.reason);
 }
 
 /** The latest time under the vendor's offline keys. */

@@ -68,7 +68,16 @@ test('a plan without batches says that there is nothing to reboot', () => {
   const times = { etaMs: 0, lowerBoundMs: 0, binding: '', waitsFor: [] };
   const plan = { format: 1, target, batches: [], ...times } as const;
   const sizes = { plainBytes: 0, fetchedBytes: 0, reusedBytes: 0 };
-  const offer = { version: '5.2.0', notes: '', source: 's', ...sizes, plan, planHash: 'f00', objections: [] };
+  const offer = {
+    version: '5.2.0',
+    notes: '',
+    source: 's',
+    ...sizes,
+    plan,
+    planHash: 'f00',
+    objections: [],
+    pointsOfNoReturn: [],
+  };
   assert.equal(planText(offer), 'Plan f00\nTo 5.2.0: nothing to reboot, every node runs its image already.');
 });
 

@@ -3,6 +3,7 @@
 // not taken comes with its reason.
 import {
   type Attestation,
+  compareVersions,
   explainDecision,
   explainPath,
   type Hop,
@@ -60,7 +61,7 @@ export function choose(input: ChoiceInput): Choice {
     pointsOfNoReturn: route.next ? [...(route.hop?.pointsOfNoReturn ?? [])] : [],
     hasGraph: graph !== undefined,
     sentences: [...route.sentences],
-    heldBack: [...waiting.toReversed(), ...route.heldBack],
+    heldBack: [...route.heldBack, ...waiting].toSorted((a, b) => compareVersions(b.version, a.version)),
     withdrawn: withdrawnOf(input, yanks),
     risks: [...new Set(graph?.blocked.map(({ risk }) => risk.name))],
   };

@@ -250,8 +250,11 @@ async function nextRelease(
   );
 }
 
-function nothingToTake(channel: string, { heldBack }: Outlook): Error {
+function nothingToTake(channel: string, { heldBack, withdrawn, from }: Outlook): Error {
+  // What needs somebody to act comes first.
   const [most] = heldBack.toSorted((a, b) => a.code.localeCompare(b.code));
+  const here = withdrawn.find(({ version }) => version === from);
+  if (!most && here) return agentError('update-held-back', `${here.reason} Nothing newer is offered to this site.`);
   if (!most) return agentError('update-none', `The channel ${channel} offers nothing to this site yet.`);
   return agentError(most.code, heldBack.map(({ reason }) => reason).join(' '));
 }

@@ -2,15 +2,12 @@
 import { Command } from 'commander';
 import { openMedia, requireMediaFor } from '../../airgap/index.ts';
 import { parsePath } from '../../arguments.ts';
-import { hasCode, refreshFromMedium, signingError } from '../../signing/index.ts';
 import { bytes, type Terminal } from '../../terminal.ts';
 import { VERSION } from '../../version.ts';
 import { knowledgeText } from '../api/knowledge-text.ts';
-import { agentError } from '../errors.ts';
 import { readKnowledge, standingNow } from '../update/knowledge.ts';
-import { readOutlook } from '../update/outlook.ts';
+import { takeFromMedium } from '../update/medium.ts';
 import { readSite } from '../update/site.ts';
-import { takeUpdate } from '../update/take.ts';
 import { withData } from './options.ts';
 
 export function mediaImportCommand(terminal: () => Terminal): Command {
@@ -26,25 +23,13 @@ export function mediaImportCommand(terminal: () => Terminal): Command {
       out.say(`… ${directory} carries ${product} ${version} (${channel}), exported ${exportedAt}`);
       requireMediaFor(media, site);
       const progress = out.progress('importing');
-      const { release, isNew } = await takeUpdate({
+      const { release, isNew } = await takeFromMedium(directory, media, {
         directory: flags.data,
         site,
-        source: media.source,
-        follow: refreshFromMedium,
-        now: new Date(),
         agentVersion: VERSION,
+        now: new Date(),
         onProgress: ({ phase, doneBytes, totalBytes }) => progress.update(doneBytes, totalBytes, phase),
-      })
-        .catch(async error => {
-          if (hasCode(error, 'metadata-missing')) throw await notCarried(flags.data, directory, version, error);
-          if (!hasCode(error, 'metadata-version')) throw error;
-          const what = `${directory}, exported at ${exportedAt}, is older than what this site has seen`;
-          throw signingError('metadata-version', `${what}. ${error.message}`, {
-            cause: error,
-            hint: 'Use the newest stick, or export a new one.',
-          });
-        })
-        .finally(() => progress.end());
+      }).finally(() => progress.end());
       const { document, fetchedBytes, reusedBytes } = release;
       const known = await readKnowledge(flags.data);
       const knowledge = known && { ...known, standing: standingNow(known, new Date()) };
@@ -61,17 +46,4 @@ export function mediaImportCommand(terminal: () => Terminal): Command {
         : 'was ready before';
       out.result(result, `${document.product} ${document.version} ${news}.\nKnown now: ${knowledgeText(knowledge)}.`);
     });
-}
-
-/** A stick has one release. When the site has to take another one first, that is what is missing. */
-async function notCarried(data: string, directory: string, version: string, error: unknown): Promise<unknown> {
-  const outlook = await readOutlook(data);
-  if (!outlook?.hasGraph || outlook.next?.version === version) return error;
-  const { next, from, sentences, heldBack } = outlook;
-  const first = next && next.version !== from ? ` Version ${next.version} comes first.` : '';
-  const why = sentences.length > 0 ? sentences.join(' ') : heldBack.map(({ reason }) => reason).join(' ');
-  return agentError('update-held-back', `${directory} carries ${version}, which is not the next step.${first} ${why}`, {
-    cause: error,
-    hint: 'Ask the vendor for a stick with the version that comes first, or see to what is in the way.',
-  });
 }

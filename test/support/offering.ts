@@ -35,6 +35,7 @@ import {
   sha256Hex,
   signDirector,
   signLicense,
+  type Wrap,
 } from '../../signing/index.ts';
 import { NOW, newRepository, sourceOf, type TestRepository } from './repository.ts';
 
@@ -133,14 +134,14 @@ export async function offering(versions: readonly string[], change: Partial<Rele
       return signBulletin({ ...about, sequence: number, ...content, ...say }, signer);
     },
     source(nowMs = NOW) {
-      const never = () => Promise.reject(new Error('nothing is to be fetched'));
-      const rest = {
-        director: () => service.director(nowMs),
-        license: async () => license,
-        wrap: never,
-        object: never,
+      const documents = { director: () => service.director(nowMs), license: async () => license };
+      // Enough for an export, which opens nothing.
+      const object = async (digest: string) => {
+        const release = releases.find(({ manifest }) => manifest.sha256 === digest) as ReleaseDocument;
+        return Buffer.from(release.version);
       };
-      return { ...sourceOf(repository.served), name: 'service', ...rest };
+      const sealed = { object, wrap: async () => ({}) as Wrap };
+      return { ...sourceOf(repository.served), name: 'service', ...documents, ...sealed };
     },
     site(siteChange = {}) {
       return {
@@ -268,7 +269,7 @@ function releaseDocument(version: string, counter: number, change: Partial<Relea
     counter,
     createdAt: '2026-01-01T00:00:00Z',
     notes: '',
-    manifest: { sha256: sha256Hex(version), length: 1 },
+    manifest: { sha256: sha256Hex(version), length: version.length },
     components: [],
     size: { files: 0, plainBytes: 0, sealedBytes: 0, segments: 0 },
     ...change,

@@ -108,7 +108,8 @@ export class UpdateWatcher {
     try {
       const said = await this.#ask(source);
       if (!isWhole && (await this.#stillStands(said))) {
-        return this.#set({ ...this.status, phase: 'idle', checkedAt: now().toISOString() });
+        const { problem: _, ...status } = this.status;
+        return this.#set({ ...status, phase: 'idle', checkedAt: now().toISOString() });
       }
       await this.#visit(source, fragments, said);
     } catch (error) {

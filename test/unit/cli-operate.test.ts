@@ -109,6 +109,14 @@ test('status says the path, what is waited for with its code, and when that chan
   assert.match(text, /^path {7}From 3\.1\.0 to 5\.0\.0 in 2 steps\.$/m);
 });
 
+test('a running agent says once what it waits for', () => {
+  const news = newsOf(EMPTY);
+  const path = { sentences: [], heldBack: [], waitingFor: 'The rollout of 5.0.0 is paused.' };
+  const waiting = { ...EMPTY, update: { phase: 'idle', path } } as const;
+  assert.deepEqual(news(waiting), ['Waiting. The rollout of 5.0.0 is paused.']);
+  assert.deepEqual(news({ ...waiting, update: { ...waiting.update, checkedAt: '2026-01-01T00:00:00Z' } }), []);
+});
+
 test('labels are given as name and value; an empty value takes one away', () => {
   assert.deepEqual(parseLabels('place=', parseLabels('ring=early')), { ring: 'early', place: '' });
   for (const text of ['', 'ring', '=early', 'ring=a\u001b[0m'])

@@ -52,6 +52,8 @@ export interface Offering {
   readonly license: string;
   /** Publishes the channel, and the graph where there is one. */
   publish(graph?: UpgradeGraph): Promise<void>;
+  /** Another key signs what the service says from now on. */
+  rotateKey(): Promise<void>;
   director(nowMs?: number): Promise<string>;
   /** Valid from an hour before `NOW` for a month. */
   bulletin(sequence: number, say?: Partial<Bulletin>, signer?: KeyObject): Promise<string>;
@@ -63,9 +65,9 @@ export interface Offering {
 
 /** The versions of the channel, oldest first. */
 export async function offering(versions: readonly string[], change: Partial<ReleaseDocument> = {}): Promise<Offering> {
-  const key = generateSigningKey();
-  const keyId = keyIdOf(publicKeyOf(key));
-  const keys = (await keySetOf(key)).toString();
+  const issuer = generateSigningKey();
+  /** Signs what the service says. */
+  let key = generateSigningKey();
   const repository = await newRepository();
   const releases = versions.map((version, i) => releaseDocument(version, i + 1, change));
   const publicKey = await entitlementPublicKey(SECRET);
@@ -83,8 +85,8 @@ export async function offering(versions: readonly string[], change: Partial<Rele
       notBefore: at(NOW - HOUR_MS),
       entitlement: { publicKey },
     },
-    key,
-    keyId,
+    issuer,
+    keyIdOf(publicKeyOf(issuer)),
   );
   let sequence = 0;
 
@@ -108,11 +110,15 @@ export async function offering(versions: readonly string[], change: Partial<Rele
       const channel = { format: 1, product: 'cloud', channel: 'stable', releases: head };
       const signed = [...documents, [targetPaths.channel('cloud', 'stable'), channel] as const];
       await repository.publish({
-        [targetPaths.issuers]: keys,
-        [targetPaths.director]: keys,
+        [targetPaths.issuers]: (await keySetOf(issuer)).toString(),
+        [targetPaths.director]: (await keySetOf(key)).toString(),
         ...Object.fromEntries(signed.map(([path, document]) => [path, JSON.stringify(document)])),
         ...(graph ? { [targetPaths.graph('cloud')]: JSON.stringify(graph) } : {}),
       });
+    },
+    async rotateKey() {
+      key = generateSigningKey();
+      await service.publish();
     },
     director(nowMs = NOW) {
       const named = releases.filter(({ version }) => !service.excluded.has(version));
@@ -124,7 +130,7 @@ export async function offering(versions: readonly string[], change: Partial<Rele
       }));
       const { rehearsals } = service;
       const about = { version: 1, license: 'lic-1', site: SITE_ID, product: 'cloud', ...dates(nowMs) } as const;
-      return signDirector({ ...about, sequence: ++sequence, installs, rehearsals }, key, keyId);
+      return signDirector({ ...about, sequence: ++sequence, installs, rehearsals }, key, keyIdOf(publicKeyOf(key)));
     },
     bulletin(number, say = {}, signer = key) {
       const newest = releases.at(-1) as ReleaseDocument;

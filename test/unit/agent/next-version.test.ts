@@ -206,6 +206,17 @@ test('a bulletin that is forged, of another channel, expired or older is refused
   assert.equal(await take(await said(service, 8)), '5.0.0');
 });
 
+test('a new key of the service begins its own numbers, and what the old one signs is not believed any more', async t => {
+  const service = await offering(['4.0.0', '5.0.0']);
+  const { take } = await siteAt(t, service, '4.0.0');
+  const rollouts = [rolloutOf('5.0.0', { state: 'halted' })];
+  assert.equal(await take(await said(service, 1_000_000, { rollouts })), '4.0.0');
+  const stolen = await said(service, 1_000_001);
+  await service.rotateKey();
+  assert.equal(await take(await said(service, 1)), '5.0.0');
+  await rejectsWith('bulletin-invalid', () => take(stolen));
+});
+
 test('bulletins withheld: the last one counts, and after its end what it has withdrawn stays withdrawn', async t => {
   const service = await offering(['4.0.0', '4.1.0', '5.0.0']);
   const expiresAt = new Date(NOW + HOUR_MS).toISOString();

@@ -242,8 +242,9 @@ export class Daemon implements ConsoleBackend {
     return rollover && rollover.status !== 'completed' ? plan?.target.version : undefined;
   }
 
-  /** Why a version that lies ready is not to be installed any more. */
+  /** Why a version that lies ready is not to be installed any more. What has begun may be brought to its end. */
   #closed(version: string): Closed | undefined {
+    if (version === this.#runningTo) return undefined;
     const { outlook, settings, site } = this.#watcher;
     const who = { id: site.site, labels: settings.labels };
     return outlook && closedNow(outlook, version, this.#installed?.version, who, new Date(this.#options.now()));

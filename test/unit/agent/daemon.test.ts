@@ -94,8 +94,9 @@ async function start(t: TestContext, releases: readonly ReleaseDocument[], choic
   const site = { ...siteWith(nodes), ...(certificate ? { certificate } : {}) };
   await writeSite(directory, site);
   const rest = { mirrors: [], peers: [], rebootTimeoutMs: 1000, agentVersion: '1', log: pino({ level: 'silent' }) };
-  const daemon = await Daemon.start({ ...rest, directory, site, coordination, drivers, now: () => nowMs });
-  return { daemon, cluster, take, directory };
+  const startAgain = () => Daemon.start({ ...rest, directory, site, coordination, drivers, now: () => nowMs });
+  const daemon = await startAgain();
+  return { daemon, cluster, take, directory, coordination, startAgain };
 }
 
 test('a cluster with more nodes than the license allows keeps running, and starts no rollover', async t => {
@@ -204,6 +205,28 @@ test('a rollover that has begun goes on when its version is withdrawn, and it is
   assert.equal(daemon.state().rollover?.status, 'running');
   assert.match(daemon.state().warnings.join(' '), /5\.2\.0 was yanked .* has begun, and goes on\./);
   assert.match(daemon.state().warnings.join(' '), /It is old\. It is installed here\./);
+});
+
+test('a rollover that is stuck in the middle may be brought to its end, also after its version was withdrawn', async t => {
+  const site = await start(t, [release(1, OLD_IMAGE), release(2, TARGET.image)]);
+  await writeOutlook(site.directory, outlookOf());
+  await site.daemon.tick();
+  const { plan, planHash } = site.daemon.state().offer ?? {};
+  const leadership = await site.coordination.campaign();
+  const rollover = { plan: planHash, status: 'blocked', reason: 'a1 failed.', startedAt: 0 };
+  await leadership.commit([
+    { op: 'put', key: 'plan', value: plan },
+    { op: 'put', key: 'rollover', value: rollover },
+    { op: 'put', key: 'nodes/a1', value: { state: 'failed', sinceMs: 0 } },
+  ]);
+  await writeOutlook(site.directory, outlookOf({ withdrawn: YANKED }));
+  const daemon = await site.startAgain();
+  await daemon.tick();
+  const { offer, rollover: stuck, warnings } = daemon.state();
+  assert.equal(stuck?.status, 'blocked');
+  assert.match(warnings.join(), /5\.2\.0 was yanked/);
+  await daemon.apply(offer?.planHash as string);
+  assert.equal(daemon.state().rollover?.status, 'running');
 });
 
 test('a stop is proposed, not the newer version that lies ready as well; a path for another version is looked at again', async t => {

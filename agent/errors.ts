@@ -21,6 +21,10 @@ export const AGENT_ERRORS = {
     kind: 'storage',
     hint: 'Restore that file from a backup. Without one, remove it: the newest release is taken and unpacked again.',
   },
+  'kept-file-damaged': {
+    kind: 'storage',
+    hint: 'Restore that file from a backup. Without one, remove it: labels and accepted risks have to be set again, the rest is found out anew.',
+  },
   'anchor-mismatch': {
     kind: 'license',
     hint: 'Do not use this file. Ask the vendor for the fingerprint over another channel.',

@@ -3,7 +3,8 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { explainDecision, rolloutDecision, rolloutSchema, versionSchema } from '../../bundles/index.ts';
-import { readStateFile, writeFileAtomic } from '../../signing/index.ts';
+import { writeFileAtomic } from '../../signing/index.ts';
+import { readKeptFile } from './kept-file.ts';
 
 const heldSchema = z.strictObject({
   version: versionSchema,
@@ -39,9 +40,9 @@ const schema = z.strictObject({
 
 export type Outlook = z.infer<typeof schema>;
 
-/** Undefined before the first decision. @throws `trust-state-damaged` */
+/** Undefined before the first decision. @throws `kept-file-damaged` */
 export function readOutlook(directory: string): Promise<Outlook | undefined> {
-  return readStateFile(pathIn(directory), schema);
+  return readKeptFile(pathIn(directory), schema);
 }
 
 export async function writeOutlook(directory: string, outlook: Outlook): Promise<void> {

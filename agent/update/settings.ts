@@ -3,7 +3,8 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { plainText } from '../../bundles/index.ts';
-import { readStateFile, writeFileAtomic } from '../../signing/index.ts';
+import { writeFileAtomic } from '../../signing/index.ts';
+import { readKeptFile } from './kept-file.ts';
 
 const MOST = { labels: 32, risks: 200 } as const;
 
@@ -18,19 +19,19 @@ const schema = z.strictObject({
 
 export type SiteSettings = z.infer<typeof schema>;
 
-/** @throws `trust-state-damaged` */
+/** @throws `kept-file-damaged` */
 export async function readSettings(directory: string): Promise<SiteSettings> {
-  return (await readStateFile(pathIn(directory), schema)) ?? { labels: {}, acceptedRisks: [] };
+  return (await readKeptFile(pathIn(directory), schema)) ?? { labels: {}, acceptedRisks: [] };
 }
 
-/** Labels with an empty value are taken away; the others are added. @throws `trust-state-damaged`, a ZodError for too many */
+/** Labels with an empty value are taken away; the others are added. @throws `kept-file-damaged`, a ZodError for too many */
 export async function changeLabels(directory: string, change: Readonly<Record<string, string>>): Promise<void> {
   const settings = await readSettings(directory);
   const labels = Object.entries({ ...settings.labels, ...change }).filter(([, value]) => value !== '');
   await write(directory, { ...settings, labels: Object.fromEntries(labels) });
 }
 
-/** @throws `trust-state-damaged` */
+/** @throws `kept-file-damaged` */
 export async function acceptRisk(directory: string, name: string, isAccepted: boolean): Promise<void> {
   const settings = await readSettings(directory);
   const others = settings.acceptedRisks.filter(other => other !== name);

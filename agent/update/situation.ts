@@ -3,7 +3,8 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { type Facts, versionSchema } from '../../bundles/index.ts';
-import { readStateFile, writeFileAtomic } from '../../signing/index.ts';
+import { writeFileAtomic } from '../../signing/index.ts';
+import { readKeptFile } from './kept-file.ts';
 
 const schema = z.strictObject({
   /** Undefined before the first release. */
@@ -14,9 +15,9 @@ const schema = z.strictObject({
 
 export type Situation = z.infer<typeof schema>;
 
-/** Of a site whose agent has never run, nothing is known. @throws `trust-state-damaged` */
+/** Of a site whose agent has never run, nothing is known. @throws `kept-file-damaged` */
 export async function readSituation(directory: string): Promise<Situation> {
-  return (await readStateFile(pathIn(directory), schema)) ?? { facts: {} };
+  return (await readKeptFile(pathIn(directory), schema)) ?? { facts: {} };
 }
 
 /** Writes it down when it has changed. */

@@ -45,7 +45,7 @@ import { agrees, followDirector } from './director.ts';
 import { signedGraph } from './graph.ts';
 import { type Knowledge, knowledgeOf, standingNow, writeKnowledge } from './knowledge.ts';
 import { followLicense } from './license.ts';
-import { type Outlook, writeOutlook } from './outlook.ts';
+import { type HeldBack, type Outlook, writeOutlook } from './outlook.ts';
 import { addReady, type ReadyRelease, readyReleases, releaseFolder } from './releases.ts';
 import { readSettings } from './settings.ts';
 import { entitlementSecret, type Site } from './site.ts';
@@ -191,7 +191,12 @@ async function take(options: TakeOptions): Promise<Taken> {
   return { release, isNew: true, license };
 }
 
-/** Everything that is read of the signed metadata: the license that covers, and the release that is next for this site. */
+/**
+ * Everything that is read of the signed metadata: the license that covers, and the release that is next for this site. What was
+ * learned is kept, also when that has to wait.
+ *
+ * @throws `update-held-back` and `agent-too-old` when what is offered is not for this site yet; what `nextRelease` throws
+ */
 async function readRelease(
   options: TakeOptions,
   sources: readonly BundleSource[],
@@ -202,10 +207,12 @@ async function readRelease(
   const { directory, site, source } = options;
   const license = await followLicense(directory, site, repository, sources, now);
   const director = await followDirector(directory, site, repository, sources);
-  const document = await nextRelease(options, repository, director, now);
-  await time.advance(newestSigned(repository, document));
+  const next = await nextRelease(options, repository, director, now);
+  if ('document' in next) await time.advance(newestSigned(repository, next.document));
   const knowledge = knowledgeOf(site, repository, director, source.name);
   await writeKnowledge(directory, knowledge);
+  if ('waiting' in next) throw next.waiting;
+  const { document } = next;
   await takeAttestations(directory, site, repository, document);
   return { license, document, knowledge };
 }
@@ -214,15 +221,15 @@ async function readRelease(
  * The release that is next: one that both opinions agree on, offered to this site now, and the first step on the vendor's path.
  * What was decided is kept, whatever comes of it.
  *
- * @throws `update-none` when the channel, or the service for this site, offers nothing; `update-held-back` and `agent-too-old` when
- *   what it offers is not for this site yet; `release-disputed` when the opinions differ; what `followBulletin` throws
+ * @throws `update-none` when the channel, or the service for this site, offers nothing; `release-disputed` when the opinions
+ *   differ; what `followBulletin` throws
  */
 async function nextRelease(
   { directory, site, bulletin, agentVersion }: TakeOptions,
   repository: Repository,
   { installs, rehearsals = [] }: Director,
   now: Date,
-): Promise<ReleaseDocument> {
+): Promise<{ readonly document: ReleaseDocument } | { readonly waiting: Error }> {
   const { product, channel } = site;
   const heard = bulletin && (await followBulletin(directory, site, repository, bulletin, now));
   const named = installs.filter(install => install.channel === channel);
@@ -239,10 +246,15 @@ async function nextRelease(
     now,
   });
   await writeOutlook(directory, outlook);
-  if (!pick) throw nothingToTake(channel, outlook);
+  if (!pick) return { waiting: whyNothing(channel, outlook) };
   const document = await offeredDocument(repository, product, channel, pick);
-  await requireAgent(directory, outlook, document, agentVersion);
-  if (named.some(install => agrees(install, document, channel, site.hardware))) return document;
+  const tooOld = tooOldFor(document, outlook, agentVersion);
+  if (tooOld) {
+    const { next: _, ...rest } = outlook;
+    await writeOutlook(directory, { ...rest, heldBack: [tooOld, ...rest.heldBack] });
+    return { waiting: agentError(tooOld.code, tooOld.reason) };
+  }
+  if (named.some(install => agrees(install, document, channel, site.hardware))) return { document };
   const what = `${product} ${pick.version}`;
   throw agentError(
     'release-disputed',
@@ -250,27 +262,25 @@ async function nextRelease(
   );
 }
 
-function nothingToTake(channel: string, { heldBack, withdrawn, from }: Outlook): Error {
+/** @throws `update-none` where nothing waits */
+function whyNothing(channel: string, { heldBack, withdrawn, from }: Outlook): Error {
   // What needs somebody to act comes first.
   const [most] = heldBack.toSorted((a, b) => a.code.localeCompare(b.code));
+  if (most) return agentError(most.code, heldBack.map(({ reason }) => reason).join(' '));
   const here = withdrawn.find(({ version }) => version === from);
-  if (!most && here) return agentError('update-held-back', `${here.reason} Nothing newer is offered to this site.`);
-  if (!most) return agentError('update-none', `The channel ${channel} offers nothing to this site yet.`);
-  return agentError(most.code, heldBack.map(({ reason }) => reason).join(' '));
+  if (here) return agentError('update-held-back', `${here.reason} Nothing newer is offered to this site.`);
+  throw agentError('update-none', `The channel ${channel} offers nothing to this site yet.`);
 }
 
-/** What is installed stays as it is. @throws `agent-too-old` */
-async function requireAgent(
-  directory: string,
-  { next: _, ...outlook }: Outlook,
+/** Also where there is no graph, the release itself says which agent it needs. What is installed stays as it is. */
+function tooOldFor(
   { version, minAgent }: ReleaseDocument,
+  { from }: Outlook,
   agentVersion: string,
-): Promise<void> {
-  if (minAgent === undefined || version === outlook.from) return;
-  if (parseVersion(agentVersion) && compareVersions(agentVersion, minAgent) >= 0) return;
-  const held = agentTooOld(version, minAgent, agentVersion);
-  await writeOutlook(directory, { ...outlook, heldBack: [held, ...outlook.heldBack] });
-  throw agentError(held.code, held.reason);
+): HeldBack | undefined {
+  if (minAgent === undefined || version === from) return undefined;
+  const isNewEnough = parseVersion(agentVersion) && compareVersions(agentVersion, minAgent) >= 0;
+  return isNewEnough ? undefined : agentTooOld(version, minAgent, agentVersion);
 }
 
 /** The latest time under the vendor's offline keys. */

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { Said } from '../../../agent/update/bulletin.ts';
+import { readKnowledge } from '../../../agent/update/knowledge.ts';
 import { type Outlook, readOutlook } from '../../../agent/update/outlook.ts';
 import { acceptRisk, changeLabels } from '../../../agent/update/settings.ts';
 import { noteSituation } from '../../../agent/update/situation.ts';
@@ -252,6 +253,7 @@ test('a version that needs a newer agent is not taken, and which one it needs is
   const fresh = await siteAt(t, without);
   await rejectsWith('agent-too-old', () => fresh.take({ agentVersion: '1.1.9' }));
   assert.equal((await fresh.outlook()).next, undefined);
+  assert.equal((await readKnowledge(fresh.directory))?.source, 'service', 'what was learned is kept');
 });
 
 test('what runs here is never left for something older, whatever is withdrawn', async t => {

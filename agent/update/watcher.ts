@@ -121,8 +121,11 @@ export class UpdateWatcher {
 
   /** What the service says of the channel. Why it does not answer, the visit finds out. */
   async #ask(source: FeedClient): Promise<Said> {
+    const { directory } = this.#options;
     const { product, channel } = this.site;
-    const followed = await readFollowedBulletin(this.#options.directory).catch(() => undefined);
+    // After a visit that failed, all of it is asked for: what is kept may be what was wrong.
+    const isKnown = (await readVisited(directory)) !== undefined;
+    const followed = isKnown ? await readFollowedBulletin(directory).catch(() => undefined) : undefined;
     try {
       const answer = await source.bulletin(product, channel, followed?.etag);
       if (answer.kind !== 'unchanged') return answer;

@@ -156,8 +156,10 @@ test('a visit that fails does not count: the next look asks for everything again
   metadata.delete('timestamp.json');
   await site.look(true);
   assert.equal(site.watcher.status.phase, 'failed');
+  const sent = site.line.sentBulletins;
   await site.look();
   assert.equal(site.watcher.status.phase, 'failed');
+  assert.equal(site.line.sentBulletins, sent + 1, 'the bulletin too: what is kept may be what was wrong');
   metadata.set('timestamp.json', timestamp);
   assert.ok(isWhole(await site.look()));
   assert.equal(site.watcher.status.phase, 'idle');

@@ -1,6 +1,8 @@
 // Which version a site takes next, from signed documents and from what it is: a required stop, a risk, a rehearsal, a stage, a
 // window, a yank. Stories against a vendor and a service in memory.
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { Said } from '../../../agent/update/bulletin.ts';
 import { readKnowledge } from '../../../agent/update/knowledge.ts';
@@ -280,4 +282,12 @@ test('a step behind which there is no way back is said before it is made', async
   const { take, outlook } = await siteAt(t, service, '4.0.0');
   assert.equal(await take(), '5.0.0');
   assert.deepEqual((await outlook()).pointsOfNoReturn, ['5.0.0']);
+});
+
+test('a damaged file of what the operator has decided is named, and nothing is taken without it', async t => {
+  const service = await offering(['4.0.0', '5.0.0']);
+  const { directory, take } = await siteAt(t, service, '4.0.0');
+  await writeFile(join(directory, 'settings.json'), '{"labels":');
+  const error = await rejectsWith('kept-file-damaged', () => take());
+  assert.match(error.message, /settings\.json is damaged/);
 });

@@ -55,6 +55,10 @@ export const BUNDLE_ERRORS = {
     kind: 'integrity',
     hint: 'Ask again later, or another source; if it goes on, tell the vendor.',
   },
+  'bulletin-older': {
+    kind: 'integrity',
+    hint: 'Somebody on the way repeats old answers, or the service was set back. Tell the vendor if it goes on.',
+  },
   'bulletin-expired': {
     kind: 'integrity',
     hint: 'The source is behind, or the clock of this machine ahead. Ask another source, or check the clock.',

@@ -64,7 +64,14 @@ async function take(directory: string, stick: string, days: number) {
   const site = newSite(license.file, { name: 'north', connected: false });
   const { source } = await openMedia(stick);
   const now = new Date(Date.now() + days * DAY_MS);
-  const { release } = await takeUpdate({ directory, site, source, follow: refreshFromMedium, now });
+  const { release } = await takeUpdate({
+    directory,
+    site,
+    source,
+    follow: refreshFromMedium,
+    agentVersion: '1.0.0',
+    now,
+  });
   return release.document.version;
 }
 

@@ -9,6 +9,7 @@ import {
   simulateCommand,
   statusCommand,
 } from './agent/index.ts';
+import { completionCommand } from './completion.ts';
 import { interruptedError, reportFailure, usageError } from './failure.ts';
 import { endWithLauncher } from './launcher.ts';
 import {
@@ -50,9 +51,10 @@ const GROUPS: Readonly<Record<string, readonly Command[]>> = {
   ].map(make => make(out)),
   'Both sides of an air gap': [media],
   'The site': [agentCommand, statusCommand, planCommand, applyCommand, simulateCommand].map(make => make(out)),
+  'Your shell': [completionCommand(out, () => program)],
 };
 
-const program = new Command('rollover')
+const program: Command = new Command('rollover')
   .description('Updates and licenses for private clouds.')
   .version(VERSION)
   .enablePositionalOptions()

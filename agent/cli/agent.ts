@@ -103,6 +103,10 @@ export function agentCommand(terminal: () => Terminal): Command {
   const activation = withData(command.command('activate'))
     .argument('<license-file>', 'the file that the vendor sent', parsePath)
     .description('bind this site to its license (once)')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  rollover agent activate acme.license.json\n  rollover agent activate acme.license.json --offline                          (behind an air gap)\n  rollover agent activate acme.license.json --certificate acme.p12             (where the vendor sent one)',
+    )
     .option('--name <name>', 'what people call this site', parseName, hostname())
     .option('--channel <name>', 'channel to follow (default: the license’s first)')
     .addOption(new Option('--hardware <kind>', 'what the nodes are').choices(hardwareSchema.options).default('x86_64'))

@@ -14,6 +14,7 @@ export function mediaImportCommand(terminal: () => Terminal): Command {
   return withData(new Command('import'))
     .argument('<directory>', 'the stick, where it is mounted', parsePath)
     .description('verify a stick and take its release; safe to run again')
+    .addHelpText('after', '\nExample:\n  rollover media import /media/stick')
     .action(async (directory: string, flags: { readonly data: string }) => {
       const out = terminal();
       out.resumable();

@@ -55,6 +55,10 @@ export function applyCommand(terminal: () => Terminal): Command {
   return reaching(new Command('apply'))
     .argument('<plan>', 'the hash that `rollover plan` printed', parsePlanHash)
     .description('carry out a plan: what the console’s Update button does')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  rollover plan                                    (shows the plan and its hash)\n  rollover apply 3f9c…',
+    )
     .action(async (plan: string, flags: Flags) => {
       await ask(flags, '/api/rollover', { plan });
       terminal().result({ status: 'running', plan }, 'The rollover has started. `rollover status` follows it.');

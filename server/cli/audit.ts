@@ -21,6 +21,10 @@ export function auditCommand(terminal: () => Terminal): Command {
 
   withPages(withService(command.command('list')), 50)
     .description('the newest entries')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  rollover audit list --action license.revoke\n  rollover audit list --actor user:ada@example.com --limit 500 -o json',
+    )
     .option('--action <name>', 'only this action, such as license.revoke')
     .option('--actor <name>', 'only of this actor, such as token:admin')
     .action(async (flags: ServiceOptions & Filter) => {
@@ -40,6 +44,7 @@ export function auditCommand(terminal: () => Terminal): Command {
 
   withService(command.command('export'))
     .description('write the whole chain to a file, as JSON lines')
+    .addHelpText('after', '\nExample:\n  rollover audit export --out audit.jsonl')
     .requiredOption('--out <file>', 'where to write it', parsePath)
     .action(async (flags: ServiceOptions & { readonly out: string }) => {
       const api = await serviceOf(flags);
@@ -52,6 +57,7 @@ export function auditCommand(terminal: () => Terminal): Command {
 
   withService(command.command('head'))
     .description('the end of the chain, signed by the service: to be kept where the service cannot reach')
+    .addHelpText('after', '\nExample:\n  rollover audit head --out /media/kept/2026-11-24.head')
     .requiredOption('--out <file>', 'where to write it', parsePath)
     .action(async (flags: ServiceOptions & { readonly out: string }) => {
       const head = await (await serviceOf(flags)).get<SignedHead>('/v1/audit/head');
@@ -66,6 +72,7 @@ export function auditCommand(terminal: () => Terminal): Command {
     .command('verify')
     .argument('<file>', 'an export', parsePath)
     .description('find what was altered, removed, inserted or reordered; needs no service')
+    .addHelpText('after', '\nExample:\n  rollover audit verify audit.jsonl --head /media/kept/2026-11-24.head')
     .option(
       '--head <file>',
       'a head that was kept: also finds a tail that was cut, and a chain written anew',

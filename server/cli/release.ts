@@ -46,6 +46,10 @@ export function releaseCommand(terminal: () => Terminal): Command {
 
   withPages(withService(command.command('list')))
     .description('what is published, newest first')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  rollover release list --product cloud\n  rollover release list --limit 5 -o json',
+    )
     .option('--product <name>', 'only this product')
     .action(async (flags: ServiceOptions & ListOptions & { readonly product?: string }) => {
       const query = flags.product === undefined ? '' : `?product=${encodeURIComponent(flags.product)}`;
@@ -65,6 +69,7 @@ export function releaseCommand(terminal: () => Terminal): Command {
     .argument('<from>', 'version that a site has')
     .argument('<to>', 'version that it takes')
     .description('what would travel from one version to the other, and which files changed')
+    .addHelpText('after', '\nExample:\n  rollover release diff cloud 5.1.0 5.2.0')
     .action(async (product: string, from: string, to: string, flags: ServiceOptions) => {
       const api = await serviceOf(flags);
       const [before, after] = await Promise.all([
@@ -80,6 +85,7 @@ export function releaseCommand(terminal: () => Terminal): Command {
     .argument('<version>', 'its version')
     .requiredOption('--tar <file>', 'where to write an ordinary tar', parsePath)
     .description('write a published release as an ordinary tar')
+    .addHelpText('after', '\nExample:\n  rollover release export cloud 5.2.0 --tar cloud-5.2.0.tar')
     .action(async (product: string, version: string, flags: ServiceOptions & { readonly tar: string }) => {
       const out = terminal();
       const progress = out.progress('reading');
@@ -95,9 +101,8 @@ export function releaseCommand(terminal: () => Terminal): Command {
   withService(command.command('wrap'))
     .argument('<product>', 'the product')
     .argument('<version>', 'its version')
-    .description(
-      'make the wrapped keys of a release for all licenses ahead of being asked (not needed: they are made lazily)',
-    )
+    .description('make the key of a release for each license ahead of time (not needed: else made when a site asks)')
+    .addHelpText('after', '\nExample:\n  rollover release wrap cloud 5.2.0')
     .action(async (product: string, version: string, flags: ServiceOptions) => {
       const out = terminal();
       const api = await serviceOf(flags);
@@ -115,6 +120,7 @@ export function releaseCommand(terminal: () => Terminal): Command {
 
   withService(command.command('gc'))
     .description('take away stored objects that no release needs any more')
+    .addHelpText('after', '\nExample:\n  rollover release gc --dry-run')
     .option('--dry-run', 'only say what would go')
     .option('--grace <hours>', 'leave alone what is younger', hours, 24)
     .action(async (flags: ServiceOptions & { readonly dryRun?: boolean; readonly grace: number }) => {

@@ -27,8 +27,9 @@ export function siteCommand(terminal: () => Terminal): Command {
     });
 
   withService(command.command('remove'))
-    .argument('<site>', 'its id')
+    .argument('<site>', 'its id, as `rollover site list` shows it')
     .description('forget a cluster that is gone; its seat of the license is free again')
+    .addHelpText('after', '\nExample:\n  rollover site remove site-…')
     .action(async (id: string, flags: ServiceOptions) => {
       await (await serviceOf(flags)).remove(`/v1/sites/${encodeURIComponent(id)}`);
       terminal().result({ id, status: 'removed' }, `Site ${id} is forgotten; its license has a seat more.`);

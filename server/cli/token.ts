@@ -50,8 +50,9 @@ export function tokenCommand(terminal: () => Terminal): Command {
     });
 
   withService(command.command('revoke'))
-    .argument('<token>', 'its id')
+    .argument('<token>', 'its id, as `rollover token list` shows it')
     .description('make a token good for nothing, at once')
+    .addHelpText('after', '\nExample:\n  rollover token revoke tok-…')
     .action(async (id: string, flags: ServiceOptions) => {
       await (await serviceOf(flags)).remove(`/v1/tokens/${encodeURIComponent(id)}`);
       terminal().result({ id, status: 'revoked' }, `Token ${id} is revoked.`);

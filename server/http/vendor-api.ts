@@ -18,6 +18,7 @@ import { siteRoutes } from '../sites/routes.ts';
 import { trustRoutes } from '../trust/routes.ts';
 import type { Networks } from '../webhooks/networks.ts';
 import { webhookRoutes } from '../webhooks/routes.ts';
+import { docsRoutes } from './docs-page.ts';
 import { healthRoutes, serviceChecks } from './health.ts';
 import type { RequestMetrics } from './observe.ts';
 import { openApiOf } from './openapi.ts';
@@ -82,6 +83,7 @@ export function vendorRoutes(
     ...siteRoutes,
     ...auditRoutes,
     ...webhookRoutes(networks),
+    ...docsRoutes(),
     ...healthRoutes(serviceChecks(context, queues.releases), context, isStopping),
     metricsRoute([...requests.all, ...serviceMetrics(context, queues)]),
   ];

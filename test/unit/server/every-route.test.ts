@@ -111,6 +111,8 @@ async function webhook(rest = '', body?: object): Promise<Made> {
 const CALLS: Readonly<Record<string, () => Made | Promise<Made>>> = {
   'get /healthz': () => ({ path: '/healthz' }),
   'get /v1/openapi.json': () => ({ path: '/v1/openapi.json' }),
+  'get /v1/docs': () => ({ path: '/v1/docs' }),
+  'get /v1/docs/:file': () => ({ path: '/v1/docs/none', refused: 'not-found' }),
   'post /v1/session': () => ({
     path: '/v1/session',
     body: { email: 'nobody@example.com', password: 'wrong' },

@@ -270,7 +270,7 @@ export class Daemon implements ConsoleBackend {
     const { version, manifest, image } = target.document;
     const release = { version, manifest: manifest.sha256, ...(image ? { image: image.digest } : {}) };
     const failed = failedNodes(this.#executor.view().records);
-    const plan = makePlan(inventory, release, this.#options.drivers, failed);
+    const plan = makePlan(inventory, release, this.#options.drivers, { failed });
     const closed = this.#closed(version);
     const objections = [
       ...(closed ? [closed.reason] : []),

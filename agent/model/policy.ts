@@ -10,8 +10,8 @@ export interface RolloutPolicy {
   readonly maxDown: number;
   /** Nodes that may fail for good before the rollover halts. */
   readonly failureBudget: number;
-  /** Part of the nodes left, 0 to 1, whose turn a new plan may change without the operator's consent. */
-  readonly consentAbove: number;
+  /** Part of the nodes left, in percent, whose turn a new plan may change without the operator's consent. */
+  readonly consentAbovePercent: number;
 }
 
 export const DEFAULT_POLICY: RolloutPolicy = {
@@ -19,5 +19,5 @@ export const DEFAULT_POLICY: RolloutPolicy = {
   growth: 2,
   maxDown: 1_000_000,
   failureBudget: 2,
-  consentAbove: 0.25,
+  consentAbovePercent: 25,
 };

@@ -51,17 +51,31 @@ function byCapacity(nodes: readonly NodeId[], { drainMs, rebootMs }: Durations, 
   return { ms: Math.round(sum / spare), because };
 }
 
-/** One failure domain after the other: in each the slowest reboot, or as many rounds as the room allows; then recovery. */
-function byDomains(domains: readonly Domain[], { drainMs, rebootMs, recoveryMs }: Durations, spare: number): Bound {
+/** One failure domain after the other: its reboots, as many at a time as there is room for, then recovery. */
+function byDomains(domains: readonly Domain[], durations: Durations, spare: number): Bound {
   const racks = domains.filter(({ rack }) => rack !== undefined);
   const ms = racks.reduce((total, { nodes }) => {
-    const reboots = nodes.map(node => rebootMs(node));
-    const rounds = Math.ceil(nodes.length / Math.max(1, Math.floor(spare)));
-    const quickest = Math.min(...reboots);
-    const inRounds = rounds * quickest + (rounds - 1) * Math.min(...nodes.map(node => drainMs(node)));
-    return total + Math.max(Math.max(...reboots), inRounds) + Math.min(...nodes.map(node => recoveryMs(node)));
+    const loaded = nodes.filter(node => durations.drainMs(node) > 0);
+    const together = Math.max(1, Math.floor(spare));
+    const reboots = Math.max(inTurns(nodes, together, durations), inTurns(loaded, together, durations));
+    return total + reboots + Math.min(...nodes.map(node => durations.recoveryMs(node)));
   }, 0);
   return { ms: Math.round(ms), because: `${counted(racks.length, 'failure domain')} to reboot, one after the other.` };
+}
+
+/**
+ * Of the `(k - 1) * together + 1` longest, some `k` share a place and go one after the other, with a drain between two of them.
+ */
+function inTurns(nodes: readonly NodeId[], together: number, { drainMs, rebootMs }: Durations): number {
+  const longest = nodes.map(node => rebootMs(node)).sort((a, b) => b - a);
+  const between = Math.min(...nodes.map(node => drainMs(node)));
+  let most = 0;
+  for (let k = 1; (k - 1) * together < longest.length; k++) {
+    const last = (k - 1) * together + 1;
+    const sum = longest.slice(last - k, last).reduce((total, ms) => total + ms, 0);
+    most = Math.max(most, sum + (k - 1) * between);
+  }
+  return most;
 }
 
 /** Of a quorum, so many are down at once that a majority stays. */

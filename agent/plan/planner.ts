@@ -76,7 +76,15 @@ export function courseOf(
     inventory,
     rolled.filter(({ id }) => !failed.includes(id)),
   );
-  const most = Math.max(1, Math.floor(spareHosts(inventory, rolled.map(({ id }) => id))));
+  const most = Math.max(
+    1,
+    Math.floor(
+      spareHosts(
+        inventory,
+        rolled.map(({ id }) => id),
+      ),
+    ),
+  );
   const { groups: fresh, stuck } = cutWaves(domains, new Ledger(rules, inventory), policy, most);
   const groups = [...failed.map(node => retry(inventory, node)), ...fresh];
   const durations = expectedDurations(
@@ -85,7 +93,13 @@ export function courseOf(
   );
   const apart = domains.some(({ rack }) => rack === undefined);
   const options = apart ? { intent: new Ledger(rules, inventory) } : {};
-  return { domains, groups, stuck, durations, schedule: schedule(groups, new Ledger(rules, inventory), durations, options) };
+  return {
+    domains,
+    groups,
+    stuck,
+    durations,
+    schedule: schedule(groups, new Ledger(rules, inventory), durations, options),
+  };
 }
 
 function waveOf(group: Group, index: number, { groups, schedule }: Course, failed: readonly NodeId[]): Wave {
@@ -104,10 +118,12 @@ function waveOf(group: Group, index: number, { groups, schedule }: Course, faile
 }
 
 function reasonOf({ nodes, rack, isGated }: Group, index: number, groups: readonly Group[], failed: readonly NodeId[]) {
-  if (nodes.some(node => failed.includes(node))) return 'It failed before and is out of service: it is tried again first.';
+  if (nodes.some(node => failed.includes(node)))
+    return 'It failed before and is out of service: it is tried again first.';
   if (index === failed.length) return 'Canary: the node with the fewest virtual machines goes first, alone.';
   const of = rack === undefined ? '' : ` of rack ${rack}`;
-  if (isGated) return `${counted(nodes.length, 'node')}${of}: at most twice as many as before, once those are back well.`;
+  if (isGated)
+    return `${counted(nodes.length, 'node')}${of}: at most twice as many as before, once those are back well.`;
   const others = groups.some((group, other) => other !== index && rack !== undefined && group.rack === rack);
   if (rack === undefined) return `${counted(nodes.length, 'node')} that share no placement group with each other.`;
   return others ? `${counted(nodes.length, 'node')} more of rack ${rack}.` : `All of rack ${rack} at once.`;

@@ -5,6 +5,7 @@ import type { Ledger } from '../ledger/ledger.ts';
 import type { NodeId } from '../model/inventory.ts';
 import type { Turn } from '../model/plan.ts';
 import type { Durations } from './durations.ts';
+import { mayBeEmptied, mayGoDown } from './gates.ts';
 import type { Group, Stuck } from './waves.ts';
 
 export interface Schedule {
@@ -29,8 +30,8 @@ interface Event {
 }
 
 export interface ScheduleOptions {
-  /** How many groups ahead of the one that is going down may be drained already. */
-  readonly prefetch?: number;
+  /** False: nodes are emptied only when their turn to go down has come, as orchestrators without foresight do. */
+  readonly prefetches?: boolean;
   /**
    * Where hosts are kept apart: a second ledger in which a node counts as down from its first move on. What is emptied fits to
    * what is down, so it does not wait in the end; who does not fit is passed over by those behind.
@@ -51,7 +52,7 @@ class Run {
   readonly #groups: readonly Group[];
   readonly #ledger: Ledger;
   readonly #durations: Durations;
-  readonly #prefetch: number;
+  readonly #mayBeEmptied: typeof mayGoDown;
   readonly #intent: Ledger | undefined;
   readonly #events = new TinyQueue<Event>([], (a, b) => a.atMs - b.atMs || a.sequence - b.sequence);
   readonly #groupOf = new Map<NodeId, number>();
@@ -78,7 +79,7 @@ class Run {
     this.#ledger = ledger;
     this.#durations = durations;
     this.#intent = options.intent;
-    this.#prefetch = options.prefetch ?? (options.intent ? groups.length : 1);
+    this.#mayBeEmptied = options.prefetches === false ? mayGoDown : mayBeEmptied;
     this.#pending = groups.map(({ nodes }) => [...nodes]);
     this.#ready = groups.map(() => []);
     this.#away = groups.map(({ nodes }) => nodes.length);
@@ -130,19 +131,18 @@ class Run {
 
   /** Begins whatever may begin now: first what is ready goes down, then what comes next is drained. */
   #begin(): void {
-    for (let group = this.#firstAway; group < this.#groups.length && this.#mayStop(group); group++) {
+    for (let group = this.#firstAway; this.#isTurnOf(group, mayGoDown); group++) {
       const waiting = this.#ready[group] as NodeId[];
       if (waiting.length > 0) this.#ready[group] = waiting.filter(node => !this.#stop(node, group));
     }
-    const last = Math.min(this.#groups.length - 1, this.#firstAway + this.#prefetch);
-    for (let group = this.#firstAway; group <= last && this.#mayDrainAhead(group); group++) {
+    for (let group = this.#firstAway; this.#isTurnOf(group, this.#mayBeEmptied); group++) {
       if (!this.#drainGroup(group)) return;
     }
   }
 
-  /** Behind a gate, only what goes down next is emptied ahead. */
-  #mayDrainAhead(group: number): boolean {
-    return group <= this.#firstAway + 1 || !this.#groups[this.#firstAway + 1]?.isGated;
+  #isTurnOf(group: number, rule: typeof mayGoDown): boolean {
+    const progress = { firstAway: this.#firstAway, firstUnwhole: this.#firstUnwhole };
+    return group < this.#groups.length && rule(this.#groups, group, progress);
   }
 
   /** Returns false when there is no room: it goes to those whose turn is next, nobody further behind takes it from them. */
@@ -156,15 +156,6 @@ class Run {
       else return false;
     }
     return true;
-  }
-
-  /** Whether a group's turn to go down has come: a gate opens when all before it are back, a rack when all others are whole. */
-  #mayStop(group: number): boolean {
-    const { isGated, rack } = this.#groups[group] as Group;
-    if (isGated && group > this.#firstAway) return false;
-    if (this.#groups[this.#firstAway]?.isGated && group > this.#firstAway) return false;
-    const oldest = this.#groups[this.#firstUnwhole];
-    return rack === undefined || oldest?.rack === rack;
   }
 
   #stop(node: NodeId, group: number): boolean {

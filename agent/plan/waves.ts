@@ -31,7 +31,10 @@ export function cutWaves(
 ): { readonly groups: readonly Group[]; readonly stuck: readonly Stuck[] } {
   const groups: Group[] = [];
   const stuck: Stuck[] = [];
-  const widest = Math.min(policy.maxDown, Math.max(1, ...domains.map(({ rack, nodes }) => (rack ? nodes.length : most))));
+  const widest = Math.min(
+    policy.maxDown,
+    Math.max(1, ...domains.map(({ rack, nodes }) => (rack ? nodes.length : most))),
+  );
   let limit = Math.min(policy.canary, widest);
   for (const { rack, nodes } of domains) {
     for (let left = nodes; left.length > 0; ) {

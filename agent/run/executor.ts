@@ -1,15 +1,19 @@
 // Carries a plan out: observe, decide, write down, act, and again. The deciding is `step.ts`; here is only the order of
 // things, so that a crash between any two of them is taken up by whoever leads next.
+
+import { counted } from '../../signing/index.ts';
 import type { Change, Coordination, Leadership } from '../coordination/coordination.ts';
 import { agentError } from '../errors.ts';
-import { release, reserve } from '../ledger/ledger.ts';
+import { release, reserve } from '../ledger/reservations.ts';
 import { mayBecome } from '../lifecycle/node.ts';
 import type { Inventory, NodeId } from '../model/inventory.ts';
 import type { Plan } from '../model/plan.ts';
 import type { JournalEntry, NodeRecord, OwnedEffect, Rollover } from '../model/rollover.ts';
 import { checkPlan, planHash } from '../plan/check.ts';
 import type { Driver } from '../sdk/index.ts';
-import { type Call, type Decision, type Move, step } from './step.ts';
+import type { Call, Move } from './node-step.ts';
+import { type Decision, step } from './step.ts';
+import type { TaskCall } from './task-step.ts';
 
 /** The journal keeps this many entries; a rollover of a thousand nodes writes about six thousand. */
 const JOURNAL_KEPT = 20_000;
@@ -87,7 +91,7 @@ export class Executor {
       changes.push({ op: 'put', key: `nodes/${node}`, value: record });
     }
     await this.#commit(changes, {
-      text: `Rollover to ${plan.target.version} started: ${plan.batches.length} batches.`,
+      text: `Rollover to ${plan.target.version} started: ${counted(plan.waves.length, 'wave')}.`,
     });
   }
 
@@ -139,24 +143,26 @@ export class Executor {
 
   /** Orders go out together; one that fails is tried again in the next round. */
   async #call(decision: Decision, inventory: Inventory): Promise<readonly string[]> {
-    const calls = decision.actions.filter((action): action is Call => action.kind !== 'move');
+    const calls = decision.actions.filter((action): action is Call | TaskCall => action.kind !== 'move');
     const order = { epoch: this.#options.leadership.epoch };
+    const { target } = this.#values.get('plan') as Plan;
     const results = await Promise.allSettled(
-      calls.map(async ({ kind, nodes, driver }) => {
-        if (kind === 'drain') return driver.drain(inventory, nodes, decision.out, order);
-        for (const node of nodes) {
-          if (kind === 'undrain') await driver.undrain(node, order);
-          else await driver.apply(node, (this.#values.get('plan') as Plan).target, order);
+      calls.map(async call => {
+        const { driver } = call;
+        if (call.kind === 'task') return driver.perform?.(call.name, target, order);
+        if (call.kind === 'drain') return driver.drain(inventory, call.nodes, decision.out, order);
+        for (const node of call.nodes) {
+          if (call.kind === 'undrain') await driver.undrain(node, order);
+          else await driver.apply(node, target, order);
         }
         return undefined;
       }),
     );
     return results.flatMap((result, i) => {
       if (result.status === 'fulfilled') return [];
-      const call = calls[i] as Call;
-      return [
-        `${call.driver.name} could not ${call.kind} ${call.nodes.join(', ')}: ${(result.reason as Error).message}`,
-      ];
+      const call = calls[i] as Call | TaskCall;
+      const what = call.kind === 'task' ? call.name : `${call.kind} ${call.nodes.join(', ')}`;
+      return [`${call.driver.name} could not ${what}: ${(result.reason as Error).message}`];
     });
   }
 

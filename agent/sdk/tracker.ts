@@ -27,9 +27,7 @@ export interface Tracker {
 }
 
 /** The tracker of a driver that only has a rule over sets. Every question asks the whole rule. */
-export function trackerOf(
-  safety: (inventory: Inventory, out: Out) => Verdict,
-): (inventory: Inventory) => Tracker {
+export function trackerOf(safety: (inventory: Inventory, out: Out) => Verdict): (inventory: Inventory) => Tracker {
   return inventory => {
     const draining = new Set<NodeId>();
     const stopped = new Set<NodeId>();

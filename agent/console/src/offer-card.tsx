@@ -73,15 +73,12 @@ function PlanView(props: { plan: NonNullable<Offer['plan']> }): JSX.Element {
   return (
     <>
       <h3>Plan</h3>
-      <Show
-        when={props.plan.batches.length > 0}
-        fallback={<p>Nothing to reboot: every node runs its image already.</p>}
-      >
+      <Show when={props.plan.waves.length > 0} fallback={<p>Nothing to reboot: every node runs its image already.</p>}>
         <p>
-          {props.plan.batches.length} batches, about <strong>{duration(props.plan.etaMs)}</strong>. It cannot take less
-          than {duration(props.plan.lowerBoundMs)}: {lowerFirst(props.plan.binding)}
+          {props.plan.waves.length} waves, about <strong>{duration(props.plan.etaMs)}</strong>. It cannot take less than{' '}
+          {duration(props.plan.lowerBoundMs)}: {lowerFirst(props.plan.binding)}
         </p>
-        <PlanList batches={props.plan.batches} />
+        <PlanList waves={props.plan.waves} />
       </Show>
     </>
   );

@@ -30,7 +30,7 @@ export function RolloverCard(props: { rollover: ConsoleRollover }): JSX.Element 
         {props.rollover.reason}
       </p>
       <Show when={props.rollover.status !== 'completed'}>
-        <PlanList batches={props.rollover.plan.batches} current={props.rollover.batch} />
+        <PlanList waves={props.rollover.plan.waves} current={props.rollover.wave} />
       </Show>
     </section>
   );

@@ -39,8 +39,8 @@ function heldBy(groups: readonly PlacementGroup[]): Map<NodeId, Held> {
   const hosts = new Map<NodeId, Held>();
   groups.forEach(({ acting, active }, index) => {
     for (const host of acting) {
-      let held = hosts.get(host);
-      if (!held) hosts.set(host, (held = { groups: [], serves: [] }));
+      const held = hosts.get(host) ?? { groups: [], serves: [] };
+      hosts.set(host, held);
       held.groups.push(index);
       held.serves.push(active.includes(host));
     }

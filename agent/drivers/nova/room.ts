@@ -99,8 +99,8 @@ export class Room {
     const freeMb = this.#freeMb.get(host);
     const group = this.#group.get(host);
     if (freeMb === undefined || group === undefined || this.#closed.has(host)) return;
-    let queue = this.#queues.get(group);
-    if (!queue) this.#queues.set(group, (queue = new TinyQueue([], roomier)));
+    const queue = this.#queues.get(group) ?? new TinyQueue<Entry>([], roomier);
+    this.#queues.set(group, queue);
     queue.push({ host, freeMb });
   }
 }

@@ -37,7 +37,8 @@ export function novaTracker(inventory: Inventory): NovaTracker {
     }
     for (const [vm, host] of moves) room.give(host, vm.memoryMb);
     if (wasOpen) room.open(node);
-    if (lost) return { placement, verdict: NOT_NOW(`${lost.id} (${lost.memoryMb} MB) would fit on no host that stays`) };
+    if (lost)
+      return { placement, verdict: NOT_NOW(`${lost.id} (${lost.memoryMb} MB) would fit on no host that stays`) };
     return { placement, verdict: YES(`room for ${counted(here.length, 'virtual machine')} on the hosts that stay`) };
   }
 

@@ -4,9 +4,7 @@ import { type Inventory, NOT_NOW, type NodeId, type Tracker, YES } from '../../s
 /** I2: more than half of all members of every quorum stay up. */
 export function quorumTracker({ quorums }: Inventory): Tracker {
   const up = quorums.map(quorum => new Set(quorum.up));
-  const yes = YES(
-    quorums.length === 0 ? '' : `${quorums.map(quorum => quorum.name).join(', ')} keep their majority`,
-  );
+  const yes = YES(quorums.length === 0 ? '' : `${quorums.map(quorum => quorum.name).join(', ')} keep their majority`);
   const mine = (node: NodeId) => quorums.flatMap(({ members }, index) => (members.includes(node) ? [index] : []));
 
   return {

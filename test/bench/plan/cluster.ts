@@ -28,7 +28,9 @@ export function clusterOf({ nodes: count, racks, groups, spare, domain }: Cluste
   return {
     simulated: true,
     nodes,
-    placementGroups: Array.from({ length: groups }, (_, i) => groupOf(i, domain === 'rack' ? racks : count, perRack, domain, random, nodes)),
+    placementGroups: Array.from({ length: groups }, (_, i) =>
+      groupOf(i, domain === 'rack' ? racks : count, perRack, domain, random, nodes),
+    ),
     noout: [],
     quorums: ['ceph-mon', 'zookeeper', 'galera'].map((name, q) => {
       const members = Array.from({ length: 5 }, (_, i) => nodes[Math.floor((i * racks) / 5) * perRack + q]?.id ?? '');

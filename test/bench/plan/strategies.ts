@@ -34,7 +34,7 @@ const barriers: Strategy = (inventory, rules, { groups }, actual) => {
 /** One node down at a time; the next is drained when the last is back, and goes when everything is whole. */
 const oneAtATime: Strategy = (inventory, rules, course, actual) => {
   const single = alone(course).map(node => ({ nodes: [node], isGated: true, safety: [] }));
-  return countingMoves(inventory, rules, ledger => schedule(single, ledger, actual, { prefetch: 0 }).endMs);
+  return countingMoves(inventory, rules, ledger => schedule(single, ledger, actual, { prefetches: false }).endMs);
 };
 
 /** One node after the other, from its drain to its recovery. */

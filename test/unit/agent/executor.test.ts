@@ -207,8 +207,10 @@ test('a node that failed on a bad release is tried again first with the next one
     live(run, OLD_IMAGE);
   }
   assert.equal(leader.view().rollover?.status, 'blocked');
-  const plan = makePlan(await look(run), TARGET, driversOn(run.world), failedNodes(leader.view().records));
-  assert.deepEqual(plan.batches[0]?.nodes, ['a1']);
+  const plan = makePlan(await look(run), TARGET, driversOn(run.world), {
+    failed: failedNodes(leader.view().records),
+  });
+  assert.deepEqual(plan.waves[0]?.nodes, ['a1']);
   assert.deepEqual(plan.waitsFor, []);
   await leader.begin(plan, await look(run));
   assert.equal(leader.view().records.get('a1')?.release, TARGET.manifest, 'the boot service hands out the new release');

@@ -1,5 +1,5 @@
 // `rollover agent`: runs the on-prem agent; `rollover agent activate` binds the site to its license first, and
-// `rollover agent certificate` changes what it connects with.
+// `rollover agent certificate` changes what it connects with, and `rollover agent receipt` writes what the vendor is told.
 import { hostname } from 'node:os';
 import { Command, Option } from 'commander';
 import { pino } from 'pino';
@@ -18,6 +18,7 @@ import {
   seconds,
   withData,
 } from './options.ts';
+import { receiptCommand } from './receipt.ts';
 
 interface RunFlags {
   readonly data: string;
@@ -122,6 +123,7 @@ export function agentCommand(terminal: () => Terminal): Command {
     );
   });
   command.addCommand(certificateCommand(terminal));
+  command.addCommand(receiptCommand(terminal));
   return command;
 }
 

@@ -12,7 +12,7 @@ import {
   parseDocument,
   type SiteReport,
 } from '../../bundles/index.ts';
-import { type MetadataSource, RolloverError, type Wrap, wrapSchema } from '../../signing/index.ts';
+import { type MetadataSource, RolloverError, type SealedMessage, type Wrap, wrapSchema } from '../../signing/index.ts';
 import { agentError } from '../errors.ts';
 import { collectAtMost } from './collect.ts';
 import { type FeedConnection, transportError } from './feed-connection.ts';
@@ -32,7 +32,7 @@ const DIRECTOR_BYTES = 256 * 1024;
 export interface FeedClient extends MetadataSource, BundleSource {
   /** Binds the site to its license; returns the license document. */
   activate(request: ActivationRequest): Promise<string>;
-  report(report: SiteReport): Promise<void>;
+  report(report: SiteReport | SealedMessage): Promise<void>;
   close(): void;
 }
 

@@ -41,6 +41,7 @@ import { agrees, followDirector } from './director.ts';
 import { type Knowledge, knowledgeOf, standingNow, writeKnowledge } from './knowledge.ts';
 import { followLicense } from './license.ts';
 import { addReady, type ReadyRelease, readyReleases, releaseFolder } from './releases.ts';
+import { followReportKey } from './report-key.ts';
 import { entitlementSecret, type Site } from './site.ts';
 
 export type TakePhase = 'checking' | 'fetching' | 'unpacking';
@@ -187,6 +188,7 @@ async function readRelease(
 ): Promise<{ readonly license: License; readonly document: ReleaseDocument; readonly knowledge: Knowledge }> {
   const license = await followLicense(directory, site, repository, sources, now);
   const director = await followDirector(directory, site, repository, sources);
+  await followReportKey(directory, site, repository);
   const document = await newestRelease(repository, site, director);
   await time.advance(newestSigned(repository, document));
   const knowledge = knowledgeOf(site, repository, director, source.name);

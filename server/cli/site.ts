@@ -22,7 +22,7 @@ export function siteCommand(terminal: () => Terminal): Command {
     .option('--version <version>', 'only those that run this version')
     .addOption(new Option('--health <health>', 'only those that are well, or not').choices(SITE_HEALTHS))
     .addOption(new Option('--state <state>', 'only those whose rollover is so far').choices(SITE_STATES))
-    .option('--q <text>', 'only those with this in the name, or whose id begins with it')
+    .option('--q <text>', 'only those with this in name or id')
     .option('--seen-before <time>', 'only those not seen since, as 2026-11-23 or 2026-11-23T12:00:00Z', parseTime)
     .action(async ({ server, tokenFile, ...filters }: ListFlags) => {
       const api = await serviceOf({ server, ...(tokenFile === undefined ? {} : { tokenFile }) });

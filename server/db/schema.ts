@@ -92,6 +92,8 @@ export interface SiteTable {
   last_seen_at: Instant;
   /** The last one, as the site said it. What sites are searched by stands in the columns below, too. */
   report: Json | null;
+  /** Name and id in lower case: what is looked through for a text. */
+  search: Generated<string>;
   /** The release that is installed. */
   version: Generated<string | null>;
   /** `unknown` until a site of a version that says so has reported. */

@@ -18,11 +18,12 @@ const UP = [
   `alter table sites
      add column version text, add column health text not null default 'unknown', add column state text not null default 'none',
      add column node_count integer not null default 0, add column agent_version text, add column via text,
-     add column reported_at timestamptz, add column report_sequence bigint not null default 0`,
+     add column search text not null default '', add column reported_at timestamptz, add column report_sequence bigint not null default 0`,
   `update sites set version = report->>'installed', state = report->>'rollover', agent_version = report->>'agentVersion',
      node_count = (select coalesce(sum(value::integer), 0) from jsonb_each_text(report->'nodes')),
      via = 'connection', reported_at = last_seen_at
    where report is not null`,
+  "update sites set search = lower(name) || ' ' || id",
   'drop index sites_by_organization',
   'alter table sites set (fillfactor = 80)',
   'create index sites_by_name on sites (organization, name, id)',
@@ -44,5 +45,5 @@ const DOWN = [
   'create index sites_by_organization on sites (organization, last_seen_at, id)',
   'alter table sites reset (fillfactor)',
   `alter table sites drop column version, drop column health, drop column state, drop column node_count,
-     drop column agent_version, drop column via, drop column reported_at, drop column report_sequence`,
+     drop column agent_version, drop column via, drop column search, drop column reported_at, drop column report_sequence`,
 ];

@@ -18,7 +18,7 @@ export const siteFilters = {
   version: z.string().max(128).optional().describe('what is installed'),
   health: z.enum(SITE_HEALTHS).optional(),
   state: z.enum(SITE_STATES).optional().describe('of its rollover'),
-  q: z.string().min(1).max(128).optional().describe('a part of its name, or the beginning of its id'),
+  q: z.string().min(1).max(128).optional().describe('a part of its name or id'),
   seenBefore: z.iso.datetime().optional().describe('not seen since then'),
 };
 
@@ -56,6 +56,11 @@ export async function findSites(
   return page(await query.execute(), limit, view, row => ({ at: row.name, id: row.id }));
 }
 
+/** What a site is found by with `q`. The database may know lower case of ASCII only. */
+export function searchText(id: string, name: string): string {
+  return `${name.toLowerCase()} ${id}`;
+}
+
 /** @throws `not-found` */
 export async function siteById(tenant: Tenant, id: string): Promise<SiteView> {
   return view(await requireSite(tenant, id));
@@ -82,8 +87,7 @@ function matching(sites: Sites, { license, version, health, state, q, seenBefore
   if (version !== undefined) query = query.where('version', '=', version);
   if (health !== undefined) query = query.where('health', '=', health);
   if (state !== undefined) query = query.where('state', '=', state);
-  if (q !== undefined)
-    query = query.where(sql<boolean>`(strpos(lower(name), lower(${q})) > 0 or starts_with(id, ${q}))`);
+  if (q !== undefined) query = query.where(sql<boolean>`strpos(search, ${q.toLowerCase()}) > 0`);
   if (seenBefore !== undefined) query = query.where('last_seen_at', '<', new Date(seenBefore));
   return query;
 }

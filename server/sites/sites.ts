@@ -8,6 +8,7 @@ import { ofOwnLicense, ownedBy } from '../db/owned.ts';
 import { serverError } from '../errors.ts';
 import { licenseDocument } from '../licenses/licenses.ts';
 import { emit } from '../webhooks/emit.ts';
+import { searchText } from './search.ts';
 
 /**
  * Binds a site to the license it connected with and returns the license document. Repeating it is harmless.
@@ -55,9 +56,10 @@ export async function bindSite(
   await requireSeat(db, licenseId, license.site_limit);
   const now = tenant.now();
   const row = { organization: tenant.organization, id: site, license_id: licenseId, name, public_key: publicKey };
+  const found = { search: searchText(site, name), activated_at: now, last_seen_at: now };
   await db
     .insertInto('sites')
-    .values({ ...row, activated_at: now, last_seen_at: now, report: null, reported_at: null })
+    .values({ ...row, ...found, report: null, reported_at: null })
     .execute();
   await emit(db, tenant, { type: 'site.activated', data: { site, name, license: licenseId } });
   return true;

@@ -90,8 +90,6 @@ export interface SiteTable {
   public_key: string;
   activated_at: Instant;
   last_seen_at: Instant;
-  /** The last one, as the site said it. What sites are searched by stands in the columns below, too. */
-  report: Json | null;
   /** Name and id in lower case: what is looked through for a text. */
   search: Generated<string>;
   /** The release that is installed. */
@@ -108,6 +106,12 @@ export interface SiteTable {
   reported_at: Instant | null;
   /** Of the newest sealed report; 0 while all of them were plain. */
   report_sequence: ColumnType<string, number | undefined, number>;
+}
+
+/** The last report of a site, as it said it. What sites are searched by stands in their columns, too. */
+export interface SiteReportTable {
+  site_id: string;
+  report: Json;
 }
 
 export type SiteEventType =
@@ -317,6 +321,7 @@ export interface Tables {
   licenses: LicenseTable;
   certificates: CertificateTable;
   sites: SiteTable;
+  site_reports: SiteReportTable;
   site_events: SiteEventTable;
   wraps: WrapTable;
   tokens: TokenTable;

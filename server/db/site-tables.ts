@@ -1,7 +1,8 @@
 // Migration 0030: what the fleet is searched by, as columns, and the history of each site.
 //
 // No index holds `last_seen_at`: it is written every minute for every site, and an update that touches no index stays cheap
-// (PostgreSQL's heap-only tuples; `fillfactor` leaves them room). Lists are in the order of names, which never change.
+// (PostgreSQL's heap-only tuples; `fillfactor` leaves them room). Reports lie in a table of their own, so that
+// looking through a whole fleet reads little. Lists are in the order of names, which never change.
 import { type Kysely, sql } from 'kysely';
 import type { Migration } from 'kysely/migration';
 
@@ -19,13 +20,17 @@ const UP = [
      add column version text, add column health text not null default 'unknown', add column state text not null default 'none',
      add column node_count integer not null default 0, add column agent_version text, add column via text,
      add column search text not null default '', add column reported_at timestamptz, add column report_sequence bigint not null default 0`,
+  'alter table sites set (fillfactor = 80)',
   `update sites set version = report->>'installed', state = report->>'rollover', agent_version = report->>'agentVersion',
      node_count = (select coalesce(sum(value::integer), 0) from jsonb_each_text(report->'nodes')),
      via = 'connection', reported_at = last_seen_at
    where report is not null`,
   "update sites set search = lower(name) || ' ' || id",
+  `create table site_reports (
+     site_id text primary key references sites (id) on delete cascade, report jsonb not null)`,
+  'insert into site_reports select id, report from sites where report is not null',
+  'alter table sites drop column report',
   'drop index sites_by_organization',
-  'alter table sites set (fillfactor = 80)',
   'create index sites_by_name on sites (organization, name, id)',
   'create index sites_by_version on sites (organization, version, name, id)',
   'create index sites_by_health on sites (organization, health, name, id)',
@@ -40,6 +45,9 @@ const UP = [
 
 const DOWN = [
   'drop table site_events',
+  'alter table sites add column report jsonb',
+  'update sites set report = site_reports.report from site_reports where site_id = id',
+  'drop table site_reports',
   'drop index sites_by_name, sites_by_version, sites_by_health, sites_by_state, sites_by_license',
   'create index sites_by_license on sites (license_id)',
   'create index sites_by_organization on sites (organization, last_seen_at, id)',

@@ -1,6 +1,5 @@
 // Takes what a site has to say: over its connection, sealed or plain, and as the receipt that somebody carried here. A sealed report is
 // believed by the signature of its site, whoever brought it.
-import type { Selectable } from 'kysely';
 import {
   type OpenedReport,
   openReport,
@@ -13,15 +12,12 @@ import { isSiteClaim, RolloverError, type SealedMessage } from '../../signing/in
 import { type Actor, audit } from '../audit/audit.ts';
 import type { Tenant } from '../context.ts';
 import type { Database } from '../db/database.ts';
-import type { SiteTable } from '../db/schema.ts';
 import { serverError } from '../errors.ts';
 import { pskOfOwnLicense } from '../licenses/licenses.ts';
 import { reportSecret } from '../trust/document-keys.ts';
 import { type Recorded, recordChange, recordReport } from './record.ts';
-import { ownSites } from './search.ts';
+import { ownSites, type SiteRow, withReports } from './search.ts';
 import { auditActivation, bindSite } from './sites.ts';
-
-type Site = Selectable<SiteTable>;
 
 /**
  * A report over the connection of a license.
@@ -108,8 +104,8 @@ function refused(why: string, cause?: unknown): Error {
   return serverError('report-refused', `The report is not taken. ${why}`, { cause });
 }
 
-async function siteOf(tenant: Tenant, id: string, license?: string): Promise<Site | undefined> {
-  const own = ownSites(tenant).selectAll().where('id', '=', id);
+async function siteOf(tenant: Tenant, id: string, license?: string): Promise<SiteRow | undefined> {
+  const own = withReports(ownSites(tenant)).where('id', '=', id);
   return (license === undefined ? own : own.where('license_id', '=', license)).executeTakeFirst();
 }
 

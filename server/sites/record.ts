@@ -1,6 +1,6 @@
 // Keeps what a site reports: the newest report whole, what is searched by in columns, what has changed in the history. A report that
 // says nothing new moves the time at which the site was last seen, once a minute.
-import type { Selectable, Updateable } from 'kysely';
+import type { Updateable } from 'kysely';
 import { canonicalJson, type JsonValue } from '../../signing/index.ts';
 import type { Tenant } from '../context.ts';
 import type { Database } from '../db/database.ts';
@@ -8,17 +8,16 @@ import type { SiteTable } from '../db/schema.ts';
 import { emit } from '../webhooks/emit.ts';
 import { changesBetween, type Report, type SiteChange } from './changes.ts';
 import { addToHistory } from './history.ts';
+import { type SiteRow, withReports } from './search.ts';
 
 /** Sites report about as often; one that does so all the time costs no more. */
 const SEEN_EVERY_MS = 60_000;
-
-type Site = Selectable<SiteTable>;
 
 /** `older`: a newer report, or this one, is known already; nothing has happened. */
 export type Recorded = 'recorded' | 'unchanged' | 'older';
 
 /** Keeps a verified report of this site. Safe to repeat, in any order. */
-export async function recordReport(tenant: Tenant, site: Site, report: Report): Promise<Recorded> {
+export async function recordReport(tenant: Tenant, site: SiteRow, report: Report): Promise<Recorded> {
   if (isOlder(site, report)) return 'older';
   if (isSame(site, report)) return (await see(tenant, site, report)) ? 'unchanged' : 'older';
   return tenant.db.transaction().execute(db => recordChange(db, tenant, site.id, report));
@@ -26,7 +25,7 @@ export async function recordReport(tenant: Tenant, site: Site, report: Report): 
 
 /** As {@link recordReport}, inside the caller's transaction. */
 export async function recordChange(db: Database, tenant: Tenant, id: string, report: Report): Promise<Recorded> {
-  const site = await db.selectFrom('sites').selectAll().where('id', '=', id).forUpdate().executeTakeFirst();
+  const site = await withReports(db.selectFrom('sites')).where('id', '=', id).forUpdate('sites').executeTakeFirst();
   // It may have been removed, or have reported again, meanwhile.
   if (!site || isOlder(site, report)) return 'older';
   const changes = changesBetween((site.report as Report | null) ?? undefined, report);
@@ -36,17 +35,23 @@ export async function recordChange(db: Database, tenant: Tenant, id: string, rep
     .set(columnsOf(site, report, now))
     .where('id', '=', id)
     .execute();
+  await keep(db, id, JSON.stringify(report));
   await addToHistory(db, id, now, changes);
   for (const change of changes) await tell(db, tenant, site, change);
   return 'recorded';
 }
 
+async function keep(db: Database, id: string, report: string): Promise<void> {
+  const row = db.insertInto('site_reports').values({ site_id: id, report });
+  await row.onConflict(conflict => conflict.column('site_id').doUpdateSet({ report })).execute();
+}
+
 /** Only sealed reports have an order; plain ones cannot be replayed by anybody but the site. */
-function isOlder({ report_sequence: known }: Site, { sequence }: Report): boolean {
+function isOlder({ report_sequence: known }: SiteRow, { sequence }: Report): boolean {
   return sequence !== undefined && sequence <= Number(known);
 }
 
-function isSame({ report }: Site, next: Report): boolean {
+function isSame({ report }: SiteRow, next: Report): boolean {
   return report !== null && essence(report as Report).equals(essence(next));
 }
 
@@ -57,7 +62,7 @@ function essence({ at: _at, sequence: _sequence, progress, ...said }: Report): B
 }
 
 /** @returns false when a newer report has come meanwhile */
-async function see({ db, now }: Tenant, site: Site, report: Report): Promise<boolean> {
+async function see({ db, now }: Tenant, site: SiteRow, report: Report): Promise<boolean> {
   const at = seenAt(site, report, now());
   if (at.getTime() - site.last_seen_at.getTime() < SEEN_EVERY_MS) return true;
   const { sequence } = report;
@@ -67,10 +72,9 @@ async function see({ db, now }: Tenant, site: Site, report: Report): Promise<boo
   return (await known.executeTakeFirstOrThrow()).numUpdatedRows > 0n;
 }
 
-function columnsOf(site: Site, report: Report, now: Date): Updateable<SiteTable> {
+function columnsOf(site: SiteRow, report: Report, now: Date): Updateable<SiteTable> {
   const { installed, health, rollover, nodes, agentVersion, via, sequence } = report;
   return {
-    report: JSON.stringify(report),
     version: installed ?? null,
     health: health ?? 'unknown',
     state: rollover,
@@ -84,12 +88,17 @@ function columnsOf(site: Site, report: Report, now: Date): Updateable<SiteTable>
 }
 
 /** A receipt shows when it was written, as far as the site's clock can be believed: not in the future, and never backwards. */
-function seenAt({ last_seen_at: known }: Site, { via, at }: Report, now: Date): Date {
+function seenAt({ last_seen_at: known }: SiteRow, { via, at }: Report, now: Date): Date {
   if (via !== 'receipt') return now;
   return new Date(Math.max(known.getTime(), Math.min(now.getTime(), Date.parse(at))));
 }
 
-async function tell(db: Database, tenant: Tenant, { id, name, license_id }: Site, change: SiteChange): Promise<void> {
+async function tell(
+  db: Database,
+  tenant: Tenant,
+  { id, name, license_id }: SiteRow,
+  change: SiteChange,
+): Promise<void> {
   const site = { site: id, name, license: license_id };
   if (change.type === 'version-changed') {
     const { from = null, to } = change;

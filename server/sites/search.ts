@@ -1,6 +1,6 @@
 // Finding sites in a fleet. In the order of their names, which never change: the order of when they were last seen does all the
 // time, and who turned its pages would miss most of a large fleet.
-import { type Selectable, type SelectQueryBuilder, sql } from 'kysely';
+import type { Selectable, SelectQueryBuilder } from 'kysely';
 import { z } from 'zod';
 import { HEALTHS } from '../../bundles/index.ts';
 import type { Tenant } from '../context.ts';
@@ -47,8 +47,7 @@ export async function findSites(
   { limit, cursor, ...filters }: PageRequest & SiteFilters,
 ): Promise<Page<SiteView>> {
   const after = readCursor(cursor);
-  let query = matching(ownSites(tenant), filters)
-    .selectAll()
+  let query = withReports(matching(ownSites(tenant), filters))
     .orderBy('name')
     .orderBy('id')
     .limit(limit + 1);
@@ -67,13 +66,21 @@ export async function siteById(tenant: Tenant, id: string): Promise<SiteView> {
 }
 
 /** The row of a site that the caller may see. @throws `not-found` */
-export async function requireSite(tenant: Tenant, id: string): Promise<Selectable<SiteTable>> {
-  const row = await ownSites(tenant).selectAll().where('id', '=', id).executeTakeFirst();
+export async function requireSite(tenant: Tenant, id: string): Promise<SiteRow> {
+  const row = await withReports(ownSites(tenant)).where('id', '=', id).executeTakeFirst();
   if (!row) throw serverError('not-found', `There is no site ${id}.`);
   return row;
 }
 
+/** A site with its last report; null before the first. */
+export type SiteRow = Selectable<SiteTable> & { readonly report: unknown };
+
 type Sites = SelectQueryBuilder<Tables, 'sites', unknown>;
+
+export function withReports(sites: Sites) {
+  const joined = sites.leftJoin('site_reports', 'site_reports.site_id', 'sites.id');
+  return joined.selectAll('sites').select('site_reports.report');
+}
 
 /** The organization stands in the index; the condition on licenses is left out where it says no more than that. */
 export function ownSites(tenant: Tenant): Sites {
@@ -87,12 +94,17 @@ function matching(sites: Sites, { license, version, health, state, q, seenBefore
   if (version !== undefined) query = query.where('version', '=', version);
   if (health !== undefined) query = query.where('health', '=', health);
   if (state !== undefined) query = query.where('state', '=', state);
-  if (q !== undefined) query = query.where(sql<boolean>`strpos(search, ${q.toLowerCase()}) > 0`);
+  if (q !== undefined) query = query.where('search', 'like', `%${literal(q.toLowerCase())}%`);
   if (seenBefore !== undefined) query = query.where('last_seen_at', '<', new Date(seenBefore));
   return query;
 }
 
-function view(row: Selectable<SiteTable>): SiteView {
+/** A text in a pattern of `like`, as itself. */
+function literal(text: string): string {
+  return text.replace(/[\\%_]/g, '\\$&');
+}
+
+function view(row: SiteRow): SiteView {
   return {
     id: row.id,
     license: row.license_id,

@@ -59,7 +59,7 @@ export async function bindSite(
   const found = { search: searchText(site, name), activated_at: now, last_seen_at: now };
   await db
     .insertInto('sites')
-    .values({ ...row, ...found, report: null, reported_at: null })
+    .values({ ...row, ...found, reported_at: null })
     .execute();
   await emit(db, tenant, { type: 'site.activated', data: { site, name, license: licenseId } });
   return true;

@@ -35,7 +35,8 @@ export async function recordChange(db: Database, tenant: Tenant, id: string, rep
     .set(columnsOf(site, report, now))
     .where('id', '=', id)
     .execute();
-  await keep(db, id, JSON.stringify(report));
+  // The proof was for the service, once.
+  await keep(db, id, JSON.stringify({ ...report, claim: undefined }));
   await addToHistory(db, id, now, changes);
   for (const change of changes) await tell(db, tenant, site, change);
   return 'recorded';
@@ -56,7 +57,7 @@ function isSame({ report }: SiteRow, next: Report): boolean {
 }
 
 /** What a report says, without what is different each time. */
-function essence({ at: _at, sequence: _sequence, progress, ...said }: Report): Buffer {
+function essence({ at: _at, sequence: _sequence, claim: _claim, progress, ...said }: Report): Buffer {
   const { etaMs: _eta, ...moved } = progress ?? {};
   return canonicalJson({ ...said, ...(progress ? { progress: moved } : {}) } as JsonValue);
 }

@@ -78,7 +78,7 @@ async function nextSequence(directory: string, nowMs: number): Promise<number> {
 
 /** What the service is told, out of what the console shows. Pure. */
 export function siteReport(state: ConsoleState, agentVersion: string, now: Date): Said {
-  const { site, installed, offer, cluster, rollover } = state;
+  const { site, installed, update, offer, cluster, rollover } = state;
   const states = Map.groupBy(cluster?.nodes ?? [], node => node.state);
   return {
     site: site.id,
@@ -92,7 +92,7 @@ export function siteReport(state: ConsoleState, agentVersion: string, now: Date)
     rollover: rollover?.status ?? 'none',
     ...(rollover ? { progress: progressOf(rollover, cluster) } : {}),
     ...healthOf(state),
-    waitsFor: sentences(offer?.objections ?? []),
+    waitsFor: sentences([...(offer?.objections ?? []), update.path?.waitingFor ?? '']),
   };
 }
 

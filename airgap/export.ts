@@ -98,6 +98,8 @@ async function collect({ directory, product, channel, license, source, firstRoot
   await repository.target(targetPaths.issuers);
   await repository.target(targetPaths.director);
   await targetIfAny(repository, targetPaths.reports);
+  // Where the vendor has a graph, sites without a network find their path by it as well.
+  await targetIfAny(repository, targetPaths.graph(product));
   const release = await newestRelease(repository, product, channel);
   await repository.target(targetPaths.provenance(product, channel, release.version));
   await repository.target(targetPaths.sbom(product, channel, release.version));

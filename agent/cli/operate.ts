@@ -32,6 +32,8 @@ export function planCommand(terminal: () => Terminal): Command {
     .action(async (flags: AskFlags) => {
       const { offer, update, clusterProblem } = await ask<ConsoleState>(flags, '/api/state');
       if (!offer) {
+        const [held] = update.path?.heldBack ?? [];
+        if (held && !update.problem) throw agentError(held.code, `There is nothing to plan yet. ${held.reason}`);
         const why = update.problem ? ` The last look for updates failed: ${problemText(update.problem)}` : '';
         throw agentError('update-none', `There is nothing to plan: no newer release lies ready.${why}`);
       }
@@ -54,6 +56,10 @@ export function applyCommand(terminal: () => Terminal): Command {
   return reaching(new Command('apply'))
     .argument('<plan>', 'the hash that `rollover plan` printed', parsePlanHash)
     .description('carry out a plan: what the console’s Update button does')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  rollover plan                                    (shows the plan and its hash)\n  rollover apply 3f9c…',
+    )
     .action(async (plan: string, flags: AskFlags) => {
       await ask(flags, '/api/rollover', { plan });
       terminal().result({ status: 'running', plan }, 'The rollover has started. `rollover status` follows it.');
@@ -65,7 +71,7 @@ function parsePlanHash(text: string): string {
   throw new InvalidArgumentError('A plan is named by 64 hexadecimal digits: copy what `rollover plan` prints.');
 }
 
-/** Adds the options of {@link AskFlags}. */
+/** Adds what it takes to find the agent: the options of {@link AskFlags}. */
 export function reaching(command: Command): Command {
   return withData(command).option(
     '--console-port <number>',
@@ -75,7 +81,7 @@ export function reaching(command: Command): Command {
   );
 }
 
-/** @throws `agent-unreachable`, `unauthorized`, and the error that the agent answered with */
+/** Asks the running agent; with a body, to do something. @throws `agent-unreachable`, `unauthorized`, and its refusals */
 export async function ask<T>({ data, consolePort }: AskFlags, path: string, body?: unknown): Promise<T> {
   const bytes = await readFileIfAny(join(data, 'console.token'));
   if (!bytes) throw agentError('agent-unreachable', `There is no agent in ${data}.`);

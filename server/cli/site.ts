@@ -9,14 +9,16 @@ import { serverError } from '../errors.ts';
 import type { SiteEvent } from '../sites/history.ts';
 import { SITE_HEALTHS, SITE_STATES, type SiteFilters, type SiteView } from '../sites/search.ts';
 import { type ServiceOptions, serviceOf, withService } from './options.ts';
+import { allOf, type ListOptions, withPages } from './pages.ts';
 
-interface ListFlags extends ServiceOptions, Partial<SiteFilters> {}
+interface ListFlags extends ServiceOptions, ListOptions, Partial<SiteFilters> {}
 
 export function siteCommand(terminal: () => Terminal): Command {
   const command = new Command('site').description('the clusters that use your licenses');
-  const one = (name: string) => withService(command.command(name)).argument('<site>', 'its id');
+  const one = (name: string) =>
+    withService(command.command(name)).argument('<site>', 'its id, as `rollover site list` shows it');
 
-  withService(command.command('list'))
+  withPages(withService(command.command('list')))
     .description('what they run, by name')
     .option('--license <id>', 'only those of this license')
     .option('--version <version>', 'only those that run this version')
@@ -24,9 +26,8 @@ export function siteCommand(terminal: () => Terminal): Command {
     .addOption(new Option('--state <state>', 'only those whose rollover is so far').choices(SITE_STATES))
     .option('--q <text>', 'only those with this in name or id')
     .option('--seen-before <time>', 'only those not seen since, as 2026-11-23 or 2026-11-23T12:00:00Z', parseTime)
-    .action(async ({ server, tokenFile, ...filters }: ListFlags) => {
-      const api = await serviceOf({ server, ...(tokenFile === undefined ? {} : { tokenFile }) });
-      const sites = await api.all<SiteView>(`/v1/sites?${queryOf(filters)}`);
+    .action(async (flags: ListFlags) => {
+      const sites = await allOf<SiteView>(await serviceOf(flags), `/v1/sites?${queryOf(flags)}`, flags.limit);
       const rows = sites.map(({ id, name, version, health, state, nodes, via, lastSeenAt }) => [
         id,
         name,
@@ -50,10 +51,10 @@ export function siteCommand(terminal: () => Terminal): Command {
       terminal().result(site, siteText(site));
     });
 
-  one('events')
+  withPages(one('events'))
     .description('what has changed there, newest first')
-    .action(async (id: string, flags: ServiceOptions) => {
-      const events = await (await serviceOf(flags)).all<SiteEvent>(`${pathOf(id)}/events`);
+    .action(async (id: string, flags: ServiceOptions & ListOptions) => {
+      const events = await allOf<SiteEvent>(await serviceOf(flags), `${pathOf(id)}/events`, flags.limit);
       const rows = events.map(({ at, type, details }) => [at, type, detailsText(details as object)]);
       terminal().result(events, table(['at', 'what', 'details'], rows));
     });
@@ -61,6 +62,7 @@ export function siteCommand(terminal: () => Terminal): Command {
   withService(command.command('import-receipt'))
     .argument('<file>', 'what `rollover agent receipt` wrote', parsePath)
     .description('take what a site without a network has to say')
+    .addHelpText('after', '\nExample:\n  rollover site import-receipt receipt.json')
     .action(async (file: string, flags: ServiceOptions) => {
       const receipt = await readReceipt(file);
       const api = await serviceOf(flags);
@@ -71,6 +73,7 @@ export function siteCommand(terminal: () => Terminal): Command {
 
   one('remove')
     .description('forget a cluster that is gone; its seat of the license is free again')
+    .addHelpText('after', '\nExample:\n  rollover site remove site-…')
     .action(async (id: string, flags: ServiceOptions) => {
       await (await serviceOf(flags)).remove(pathOf(id));
       terminal().result({ id, status: 'removed' }, `Site ${id} is forgotten; its license has a seat more.`);

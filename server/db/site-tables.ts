@@ -27,8 +27,9 @@ const UP = [
    where report is not null`,
   "update sites set search = lower(name) || ' ' || id",
   `create table site_reports (
-     site_id text primary key references sites (id) on delete cascade, report jsonb not null)`,
-  'insert into site_reports select id, report from sites where report is not null',
+     site_id text primary key references sites (id) on delete cascade,
+     organization text not null references organizations (id), report jsonb not null)`,
+  'insert into site_reports select id, organization, report from sites where report is not null',
   'alter table sites drop column report',
   'drop index sites_by_organization',
   'create index sites_by_name on sites (organization, name, id)',
@@ -38,7 +39,8 @@ const UP = [
   'drop index sites_by_license',
   'create index sites_by_license on sites (license_id, name, id)',
   `create table site_events (
-     id bigint generated always as identity primary key, site_id text not null references sites (id) on delete cascade,
+     id bigint generated always as identity primary key, organization text not null references organizations (id),
+     site_id text not null references sites (id) on delete cascade,
      at timestamptz not null, type text not null, details jsonb not null)`,
   'create index site_events_by_site on site_events (site_id, id)',
 ];

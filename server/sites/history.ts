@@ -1,9 +1,8 @@
 // The history of a site: what has changed there, never that nothing has. The newest fifty entries are kept.
-import { sql } from 'kysely';
+import { type Selectable, sql } from 'kysely';
 import type { Tenant } from '../context.ts';
 import type { Database } from '../db/database.ts';
-import { ofOwnLicense } from '../db/owned.ts';
-import type { SiteEventType } from '../db/schema.ts';
+import type { SiteEventType, SiteTable } from '../db/schema.ts';
 import { type Page, type PageRequest, page, readCursor } from '../http/paging.ts';
 import type { SiteChange } from './changes.ts';
 import { requireSite } from './search.ts';
@@ -21,12 +20,13 @@ export interface SiteEvent {
 /** Adds changes to the history of a site, and takes away what is too old. */
 export async function addToHistory(
   db: Database,
-  site: string,
+  { organization, id: site }: Pick<Selectable<SiteTable>, 'organization' | 'id'>,
   at: Date,
   changes: readonly SiteChange[],
 ): Promise<void> {
   if (changes.length === 0) return;
-  const rows = changes.map(({ type, ...details }) => ({ site_id: site, at, type, details: JSON.stringify(details) }));
+  const of = { organization, site_id: site, at };
+  const rows = changes.map(({ type, ...details }) => ({ ...of, type, details: JSON.stringify(details) }));
   await db.insertInto('site_events').values(rows).execute();
   await sql`delete from site_events where site_id = ${site} and id <= (
     select id from site_events where site_id = ${site} order by id desc offset ${MOST_EVENTS} limit 1)`.execute(db);
@@ -42,13 +42,12 @@ export async function siteEvents(
   const after = readCursor(cursor);
   let query = tenant.db
     .selectFrom('site_events')
-    .innerJoin('sites', 'sites.id', 'site_events.site_id')
-    .select(['site_events.id', 'site_events.at', 'site_events.type', 'site_events.details'])
-    .where('site_events.site_id', '=', site)
-    .where(ofOwnLicense(tenant, 'sites.license_id'))
-    .orderBy('site_events.id', 'desc')
+    .select(['id', 'at', 'type', 'details'])
+    .where('organization', '=', tenant.organization)
+    .where('site_id', '=', site)
+    .orderBy('id', 'desc')
     .limit(limit + 1);
-  if (after) query = query.where('site_events.id', '<', numberOf(after.id));
+  if (after) query = query.where('id', '<', numberOf(after.id));
   const view = ({ at, type, details }: { at: Date; type: SiteEventType; details: unknown }) => ({
     at: at.toISOString(),
     type,

@@ -1,14 +1,15 @@
 // Keeps what a site reports: the newest report whole, what is searched by in columns, what has changed in the history. A report that
-// says nothing new moves the time at which the site was last seen, once a minute.
+// says nothing new moves the time at which the site was last seen, and is held against rollouts that began since, once a minute.
 import type { Updateable } from 'kysely';
 import { canonicalJson, type JsonValue } from '../../signing/index.ts';
 import type { Tenant } from '../context.ts';
 import type { Database } from '../db/database.ts';
 import type { SiteTable } from '../db/schema.ts';
+import { judgeReport } from '../rollouts/budget.ts';
 import { emit } from '../webhooks/emit.ts';
 import { changesBetween, type Report, type SiteChange } from './changes.ts';
 import { addToHistory } from './history.ts';
-import { type SiteRow, withReports } from './search.ts';
+import { ownSites, type SiteRow, withReports } from './search.ts';
 
 /** Sites report about as often; one that does so all the time costs no more. */
 const SEEN_EVERY_MS = 60_000;
@@ -19,13 +20,14 @@ export type Recorded = 'recorded' | 'unchanged' | 'older';
 /** Keeps a verified report of this site. Safe to repeat, in any order. */
 export async function recordReport(tenant: Tenant, site: SiteRow, report: Report): Promise<Recorded> {
   if (isOlder(site, report)) return 'older';
-  if (isSame(site, report)) return (await see(tenant, site, report)) ? 'unchanged' : 'older';
+  if (isSame(site, report)) return see(tenant, site, report);
   return tenant.db.transaction().execute(db => recordChange(db, tenant, site.id, report));
 }
 
-/** As {@link recordReport}, inside the caller's transaction. */
+/** As {@link recordReport}, inside the caller's transaction; only audit entries may follow it there. */
 export async function recordChange(db: Database, tenant: Tenant, id: string, report: Report): Promise<Recorded> {
-  const site = await withReports(db.selectFrom('sites')).where('id', '=', id).forUpdate('sites').executeTakeFirst();
+  const own = withReports(ownSites({ ...tenant, db })).where('id', '=', id);
+  const site = await own.forUpdate('sites').executeTakeFirst();
   // It may have been removed, or have reported again, meanwhile.
   if (!site || isOlder(site, report)) return 'older';
   const changes = changesBetween((site.report as Report | null) ?? undefined, report);
@@ -36,14 +38,15 @@ export async function recordChange(db: Database, tenant: Tenant, id: string, rep
     .where('id', '=', id)
     .execute();
   // The proof was for the service, once.
-  await keep(db, id, JSON.stringify({ ...report, claim: undefined }));
-  await addToHistory(db, id, now, changes);
+  await keep(db, site, JSON.stringify({ ...report, claim: undefined }));
+  await addToHistory(db, site, now, changes);
   for (const change of changes) await tell(db, tenant, site, change);
+  await judgeReport({ ...tenant, db }, site.license_id, report);
   return 'recorded';
 }
 
-async function keep(db: Database, id: string, report: string): Promise<void> {
-  const row = db.insertInto('site_reports').values({ site_id: id, report });
+async function keep(db: Database, { organization, id }: SiteRow, report: string): Promise<void> {
+  const row = db.insertInto('site_reports').values({ organization, site_id: id, report });
   await row.onConflict(conflict => conflict.column('site_id').doUpdateSet({ report })).execute();
 }
 
@@ -62,15 +65,20 @@ function essence({ at: _at, sequence: _sequence, claim: _claim, progress, ...sai
   return canonicalJson({ ...said, ...(progress ? { progress: moved } : {}) } as JsonValue);
 }
 
-/** @returns false when a newer report has come meanwhile */
-async function see({ db, now }: Tenant, site: SiteRow, report: Report): Promise<boolean> {
-  const at = seenAt(site, report, now());
-  if (at.getTime() - site.last_seen_at.getTime() < SEEN_EVERY_MS) return true;
+/** `older` when a newer report has come meanwhile. */
+async function see(tenant: Tenant, site: SiteRow, report: Report): Promise<Recorded> {
+  const at = seenAt(site, report, tenant.now());
+  if (at.getTime() - site.last_seen_at.getTime() < SEEN_EVERY_MS) return 'unchanged';
   const { sequence } = report;
   const change = { last_seen_at: at, ...(sequence === undefined ? {} : { report_sequence: sequence }) };
-  const update = db.updateTable('sites').set(change).where('id', '=', site.id);
-  const known = update.where('report_sequence', '=', site.report_sequence);
-  return (await known.executeTakeFirstOrThrow()).numUpdatedRows > 0n;
+  return tenant.db.transaction().execute(async db => {
+    const row = db.updateTable('sites').set(change).where('id', '=', site.id);
+    const own = row.where('organization', '=', tenant.organization).where('report_sequence', '=', site.report_sequence);
+    if ((await own.executeTakeFirstOrThrow()).numUpdatedRows === 0n) return 'older';
+    // What it says is known; the rollout of it may have begun since.
+    await judgeReport({ ...tenant, db }, site.license_id, report);
+    return 'unchanged';
+  });
 }
 
 function columnsOf(site: SiteRow, report: Report, now: Date): Updateable<SiteTable> {

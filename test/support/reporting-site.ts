@@ -38,7 +38,7 @@ export async function connectedSite(t: Cleanup, file: LicenseFile): Promise<Repo
   const feed = feedClient(site);
   try {
     await feed.activate({ site: site.site, name: site.name, publicKey: site.publicKey });
-    await takeUpdate({ directory, site, source: feed, follow: refresh, now: new Date() });
+    await takeUpdate({ directory, site, source: feed, follow: refresh, agentVersion: '1.0.0', now: new Date() });
   } finally {
     feed.close();
   }
@@ -64,7 +64,7 @@ export async function cutOffSite(t: Cleanup, service: TestService, license: Lice
     now: new Date(),
   });
   const { source } = await openMedia(stick);
-  await takeUpdate({ directory, site, source, follow: refreshFromMedium, now: new Date() });
+  await takeUpdate({ directory, site, source, follow: refreshFromMedium, agentVersion: '1.0.0', now: new Date() });
   return reporting(directory);
 }
 

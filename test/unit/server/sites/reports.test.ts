@@ -54,7 +54,7 @@ async function rotate(of: TestService): Promise<void> {
 async function update({ directory, site }: ReportingSite): Promise<void> {
   const feed = feedClient(site);
   try {
-    await takeUpdate({ directory, site, source: feed, follow: refresh, now: new Date() });
+    await takeUpdate({ directory, site, source: feed, follow: refresh, agentVersion: '1.0.0', now: new Date() });
   } finally {
     feed.close();
   }

@@ -84,7 +84,7 @@ export function withReports(sites: Sites) {
 
 /** The organization stands in the index; the condition on licenses is left out where it says no more than that. */
 export function ownSites(tenant: Tenant): Sites {
-  const own = tenant.db.selectFrom('sites').where('organization', '=', tenant.organization);
+  const own = tenant.db.selectFrom('sites').where('sites.organization', '=', tenant.organization);
   return tenant.products ? own.where(ofOwnLicense(tenant, 'license_id')) : own;
 }
 

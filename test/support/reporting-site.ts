@@ -9,6 +9,7 @@ import { takeUpdate } from '../../agent/update/take.ts';
 import { exportMedia, openMedia } from '../../airgap/index.ts';
 import { type LicenseFile, type SiteStatus, sealReport } from '../../bundles/index.ts';
 import { apiSource } from '../../server/pipeline/api-source.ts';
+import type { RolloutView } from '../../server/rollouts/rollouts.ts';
 import { refresh, refreshFromMedium, type SealedMessage } from '../../signing/index.ts';
 import type { TestService } from './service.ts';
 import { temporary } from './temporary.ts';
@@ -66,6 +67,15 @@ export async function cutOffSite(t: Cleanup, service: TestService, license: Lice
   const { source } = await openMedia(stick);
   await takeUpdate({ directory, site, source, follow: refreshFromMedium, agentVersion: '1.0.0', now: new Date() });
   return reporting(directory);
+}
+
+/** A rollout to all sites, gone when the test ends; answers what has become of it. */
+export async function newRollout({ api }: TestService, t: Cleanup, version: string, maxFailures: number) {
+  const stages = [{ percent: 100, startsAt: '2026-03-02T10:00:00Z' }];
+  const order = { product: 'cloud', channel: 'stable', version, stages, budget: { maxFailures } };
+  const { id } = await api.post<RolloutView>('/v1/rollouts', order);
+  t.after(() => api.remove(`/v1/rollouts/${id}`));
+  return () => api.get<RolloutView>(`/v1/rollouts/${id}`);
 }
 
 interface License {

@@ -4,10 +4,11 @@ import { randomBytes } from 'node:crypto';
 import { after, before, type TestContext, test } from 'node:test';
 import { writeReceipt } from '../../../../agent/report.ts';
 import { newSite, type Site } from '../../../../agent/update/site.ts';
+import { apiClient } from '../../../../server/pipeline/api-client.ts';
 import type { SiteView } from '../../../../server/sites/search.ts';
-import { base64url, type SealedMessage } from '../../../../signing/index.ts';
+import { base64url, type SealedMessage, sha256Hex } from '../../../../signing/index.ts';
 import { rejectsWith } from '../../../support/errors.ts';
-import { connectedSite, cutOffSite, type ReportingSite, saidBy } from '../../../support/reporting-site.ts';
+import { connectedSite, cutOffSite, newRollout, type ReportingSite, saidBy } from '../../../support/reporting-site.ts';
 import { startTestService, type TestService } from '../../../support/service.ts';
 import { temporary } from '../../../support/temporary.ts';
 
@@ -96,6 +97,33 @@ test('a site that is known is spoken for by its own key, also where somebody els
   const forged = await writeReceipt(cutOff.directory, thief, saidBy(thief, { installed: '9.9.9' }));
   await rejectsWith('report-refused', () => upload(forged));
   assert.equal((await seen(cutOff.site)).version, '1.0.0');
+});
+
+test('a receipt is for the organization whose report key it is sealed to: no other opens it, whoever sends it there', async t => {
+  const cutOff = await newCutOffSite(t);
+  const receipt = await write(cutOff, '1.0.0');
+  const token = `rlv_${'o'.repeat(43)}`;
+  await service.query(`insert into organizations (id, name, created_at) values ('org-other', 'Other', now())`);
+  await service.query(`insert into tokens (id, organization, name, hash, scopes, created_at)
+    values ('tok-other', 'org-other', 'other', '${sha256Hex(token)}', '{site:read,site:write}', now())`);
+  const other = apiClient(service.url, token);
+  const refused = await rejectsWith('report-refused', () => other.post('/v1/receipts', receipt));
+  assert.match(refused.message, /a key that this organization does not have/);
+  assert.equal((await upload(receipt)).status, 'recorded');
+  assert.deepEqual(await other.all('/v1/sites'), []);
+  for (const path of ['', '/events']) {
+    await rejectsWith('not-found', () => other.get(`/v1/sites/${cutOff.site.site}${path}`));
+  }
+});
+
+test('a receipt that tells of a failed rollover counts against the budget of its rollout', async t => {
+  const cutOff = await newCutOffSite(t);
+  const rollout = await newRollout(service, t, '7.0.0', 0);
+  const progress = { target: '7.0.0', phase: 'blocked', done: 0, total: 3, startedAt: '2026-11-23T12:00:00Z' };
+  const said = saidBy(cutOff.site, { installed: '1.0.0', rollover: 'blocked', progress });
+  await upload(await writeReceipt(cutOff.directory, cutOff.site, said));
+  const { state, sites } = await rollout();
+  assert.deepEqual([state, sites], ['halted', { succeeded: 0, failed: 1, pending: 0 }]);
 });
 
 test('a receipt takes no more seats than the license has, and none of a license that is revoked', async t => {

@@ -19,7 +19,7 @@ import type { SiteView } from '../../../../server/sites/search.ts';
 import type { OnlineKeys } from '../../../../server/trust/setup.ts';
 import { type Repository, refresh, type SealedMessage, sealMessage, signingError } from '../../../../signing/index.ts';
 import { rejectsWith } from '../../../support/errors.ts';
-import { connectedSite, type ReportingSite, saidBy } from '../../../support/reporting-site.ts';
+import { connectedSite, newRollout, type ReportingSite, saidBy } from '../../../support/reporting-site.ts';
 import { startTestService, type TestService } from '../../../support/service.ts';
 
 let service: TestService;
@@ -294,6 +294,30 @@ test('the history tells what has changed, and webhooks are told of versions and 
     rows.map(({ type }) => type),
     ['site.version-changed', 'site.rollover-failed', 'site.version-changed'],
   );
+});
+
+test('a rollout hears of its own rollovers: where one goes counts, not what is offered meanwhile', async t => {
+  const site = await newSiteOf(t);
+  const [ours, newer] = [await newRollout(service, t, '7.0.0', 5), await newRollout(service, t, '7.1.0', 5)];
+  const progress = { target: '7.0.0', phase: 'blocked', done: 0, total: 3, startedAt: '2026-11-23T12:00:00Z' };
+  await site.send(await site.seal({ installed: '1.0.0', available: '7.1.0', rollover: 'blocked', progress }));
+  assert.deepEqual((await ours()).sites, { succeeded: 0, failed: 1, pending: 0 });
+  assert.deepEqual((await newer()).sites, { succeeded: 0, failed: 0, pending: 0 });
+});
+
+test('a rollout that began after a site had failed hears of it, though the site says nothing new; a replay tells nothing', async t => {
+  const site = await newSiteOf(t);
+  const progress = { target: '7.2.0', phase: 'blocked', done: 0, total: 3, startedAt: '2026-11-23T12:00:00Z' };
+  const failed = { installed: '1.0.0', rollover: 'blocked', progress } as const;
+  const first = await site.seal(failed);
+  await site.send(first);
+  const rollout = await newRollout(service, t, '7.2.0', 0);
+  await service.query(`update sites set last_seen_at = now() - interval '2 minutes' where id = '${site.site.site}'`);
+  await site.send(first);
+  assert.equal((await rollout()).state, 'running');
+  await site.send(await site.seal(failed));
+  const { state, sites } = await rollout();
+  assert.deepEqual([state, sites], ['halted', { succeeded: 0, failed: 1, pending: 0 }]);
 });
 
 test('the newest fifty changes of a site are kept', async t => {

@@ -21,7 +21,7 @@ const UP = [
      add column node_count integer not null default 0, add column agent_version text, add column via text,
      add column search text not null default '', add column reported_at timestamptz, add column report_sequence bigint not null default 0`,
   'alter table sites set (fillfactor = 80)',
-  `update sites set version = report->>'installed', state = report->>'rollover', agent_version = report->>'agentVersion',
+  `update sites set version = report->>'installed', state = coalesce(report->>'rollover', 'none'), agent_version = report->>'agentVersion',
      node_count = (select coalesce(sum(value::integer), 0) from jsonb_each_text(report->'nodes')),
      via = 'connection', reported_at = last_seen_at
    where report is not null`,

@@ -13,6 +13,7 @@ export function receiptCommand(terminal: () => Terminal): Command {
   return reaching(new Command('receipt'))
     .argument('<file>', 'where to write it: a new file, such as one on the stick', parsePath)
     .description('write what runs here for the vendor to import: signed by this site, readable by the vendor only')
+    .addHelpText('after', '\nExample:\n  rollover agent receipt /media/stick/receipt.json')
     .action(async (file: string, flags: AskFlags) => {
       const { siteReport, writeReceipt } = await import('../report.ts');
       const { readSite } = await import('../update/site.ts');

@@ -46,6 +46,7 @@ export function siteCommand(terminal: () => Terminal): Command {
 
   one('show')
     .description('one of them, as it has last reported')
+    .addHelpText('after', '\nExample:\n  rollover site show site-…')
     .action(async (id: string, flags: ServiceOptions) => {
       const site = await (await serviceOf(flags)).get<SiteView>(pathOf(id));
       terminal().result(site, siteText(site));
@@ -53,6 +54,7 @@ export function siteCommand(terminal: () => Terminal): Command {
 
   withPages(one('events'))
     .description('what has changed there, newest first')
+    .addHelpText('after', '\nExample:\n  rollover site events site-…')
     .action(async (id: string, flags: ServiceOptions & ListOptions) => {
       const events = await allOf<SiteEvent>(await serviceOf(flags), `${pathOf(id)}/events`, flags.limit);
       const rows = events.map(({ at, type, details }) => [at, type, detailsText(details as object)]);

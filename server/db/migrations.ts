@@ -8,6 +8,7 @@ import { webhooks } from '../webhooks/migration.ts';
 import { ACCESS } from './access-tables.ts';
 import type { Database } from './database.ts';
 import { idempotencyEffects, schemaCompat } from './operations-tables.ts';
+import { siteTables } from './site-tables.ts';
 import { tenantTables } from './tenant-tables.ts';
 
 export const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -61,6 +62,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0012-audit-chain': auditChain,
   '0013-webhooks': webhooks,
   '0014-tenants': tenantTables,
+  '0030-sites': siteTables,
   '0050-idempotency-effects': idempotencyEffects,
   '0051-schema-compat': schemaCompat,
   '0060-rollouts': rolloutTables,

@@ -6,7 +6,7 @@ import { type SiteReport, type SiteStatus, sealReport, siteReportSchema } from '
 import { pskOf, readStateFile, type SealedMessage, siteClaim, writeFileAtomic } from '../signing/index.ts';
 import type { ConsoleRollover, ConsoleState } from './api/state.ts';
 import { agentError } from './errors.ts';
-import { OUT_OF_SERVICE } from './lifecycle/node.ts';
+import { CORDONED } from './lifecycle/node.ts';
 import { feedClient } from './update/feed-client.ts';
 import { readReportKey } from './update/report-key.ts';
 import { entitlementSecret, type Site } from './update/site.ts';
@@ -97,10 +97,10 @@ export function siteReport(state: ConsoleState, agentVersion: string, now: Date)
 }
 
 function progressOf(rollover: ConsoleRollover, cluster: ConsoleState['cluster']): NonNullable<SiteStatus['progress']> {
-  const { plan, batch, done, total, startedAt, status, reason } = rollover;
+  const { plan, wave, done, total, startedAt, status, reason } = rollover;
   const [text] = sentences([reason]);
-  const open = plan.batches.slice(batch);
-  const busy = cluster?.nodes.find(({ id, state }) => open[0]?.nodes.includes(id) && OUT_OF_SERVICE.has(state));
+  const [open] = plan.waves.slice(wave);
+  const busy = cluster?.nodes.find(({ id, state }) => open?.nodes.includes(id) && CORDONED.has(state));
   return {
     target: plan.target.version,
     phase: status === 'running' ? (busy?.state ?? 'waiting') : status,
@@ -108,7 +108,7 @@ function progressOf(rollover: ConsoleRollover, cluster: ConsoleState['cluster'])
     total,
     ...(text === undefined ? {} : { reason: text }),
     startedAt: new Date(startedAt).toISOString(),
-    ...(status === 'running' ? { etaMs: open.reduce((sum, { etaMs }) => sum + etaMs, 0) } : {}),
+    ...(status === 'running' ? { etaMs: open ? plan.etaMs - open.startMs : 0 } : {}),
   };
 }
 

@@ -4,7 +4,7 @@ import type { NodeState } from '../lifecycle/node.ts';
 import type { Node, NodeId } from '../model/inventory.ts';
 import type { NodeRecord } from '../model/rollover.ts';
 import type { Driver } from '../sdk/index.ts';
-import type { World } from './step.ts';
+import type { World } from './world.ts';
 
 /** A node goes from one state to the next; written down before anything else happens. */
 export interface Move {

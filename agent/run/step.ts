@@ -2,22 +2,12 @@
 // where each node is, never what was done last, so a new leader goes on where a dead one stopped.
 import { Ledger } from '../ledger/ledger.ts';
 import { CORDONED, DOWN } from '../lifecycle/node.ts';
-import type { Inventory, Node, NodeId } from '../model/inventory.ts';
+import type { Node, NodeId } from '../model/inventory.ts';
 import type { Plan } from '../model/plan.ts';
-import type { NodeRecord } from '../model/rollover.ts';
 import { mayBeEmptied, mayGoDown } from '../plan/gates.ts';
-import type { Driver } from '../sdk/index.ts';
 import { type Call, isBack, type Move, NodeStep } from './node-step.ts';
 import { nextTask, type TaskCall } from './task-step.ts';
-
-export interface World {
-  readonly inventory: Inventory;
-  readonly plan: Plan;
-  readonly records: ReadonlyMap<NodeId, NodeRecord>;
-  readonly drivers: readonly Driver[];
-  readonly nowMs: number;
-  readonly rebootTimeoutMs: number;
-}
+import type { World } from './world.ts';
 
 export interface Decision {
   readonly actions: readonly (Move | Call | TaskCall)[];

@@ -39,7 +39,7 @@ import { agentError } from '../errors.ts';
 import { takeAttestations } from './attestations.ts';
 import { agrees, followDirector } from './director.ts';
 import { type Knowledge, knowledgeOf, standingNow, writeKnowledge } from './knowledge.ts';
-import { followLicense } from './license.ts';
+import { followLicense, requireCovered } from './license.ts';
 import { addReady, type ReadyRelease, readyReleases, releaseFolder } from './releases.ts';
 import { entitlementSecret, type Site } from './site.ts';
 
@@ -82,7 +82,7 @@ export interface Taken {
  *
  * 1. the metadata is newer than what is known, has not expired by the clock or by what was signed since, and is signed by who
  *    may sign it
- * 2. the license is the vendor's, and covers product, channel and day
+ * 2. the license is the vendor's, and covers product, channel and, by its end, the release
  * 3. the service says what this site may install, and has not said it longer ago than before
  * 4. the newest release of the channel that the service names is the very one that the channel's role has signed
  * 5. its provenance is about it
@@ -188,6 +188,7 @@ async function readRelease(
   const license = await followLicense(directory, site, repository, sources, now);
   const director = await followDirector(directory, site, repository, sources);
   const document = await newestRelease(repository, site, director);
+  requireCovered(license, document, now);
   await time.advance(newestSigned(repository, document));
   const knowledge = knowledgeOf(site, repository, director, source.name);
   await writeKnowledge(directory, knowledge);

@@ -6,7 +6,7 @@ import type { LicenseFile } from '../../bundles/index.ts';
 import { reasonOf } from '../../signing/index.ts';
 import { type Terminal, table } from '../../terminal.ts';
 import { serverError } from '../errors.ts';
-import type { LicenseView } from '../licenses/licenses.ts';
+import type { LicenseView } from '../licenses/view.ts';
 import { certificateCommand, certificatesCommand, revokeCertificateCommand } from './certificate.ts';
 import { type ServiceOptions, serviceOf, withService } from './options.ts';
 

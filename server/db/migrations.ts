@@ -5,6 +5,7 @@ import { auditChain } from '../audit/migration.ts';
 import { webhooks } from '../webhooks/migration.ts';
 import { ACCESS } from './access-tables.ts';
 import type { Database } from './database.ts';
+import { licenseTables } from './license-tables.ts';
 import { tenantTables } from './tenant-tables.ts';
 
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -58,6 +59,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0012-audit-chain': auditChain,
   '0013-webhooks': webhooks,
   '0014-tenants': tenantTables,
+  '0020-license-lifecycle': licenseTables,
 };
 
 const CERTIFICATES = [

@@ -1,7 +1,13 @@
 // What a site may ask over its encrypted connection: metadata, objects, its own wraps, activation and reports.
 // The license is that of the connection; nothing in a request can name another.
 import express, { type Express, type Request } from 'express';
-import { activationRequestSchema, feedPaths, siteIdSchema, siteReportSchema } from '../../bundles/index.ts';
+import {
+  activationRequestSchema,
+  feedPaths,
+  seatRequestSchema,
+  siteIdSchema,
+  siteReportSchema,
+} from '../../bundles/index.ts';
 import { sha256HexSchema } from '../../signing/index.ts';
 import { type Context, type Tenant, tenantOf } from '../context.ts';
 import { directorFor } from '../director/director.ts';
@@ -10,8 +16,10 @@ import { newApp, param } from '../http/app.ts';
 import { sendMetadata, sendObject } from '../http/objects.ts';
 import { notFound, problems } from '../http/problem.ts';
 import { licenseDocument } from '../licenses/licenses.ts';
+import { leaseSeats } from '../licenses/seats.ts';
 import { wrapFor } from '../licenses/wraps.ts';
-import { activateSite, recordReport } from '../sites/sites.ts';
+import { activateSite } from '../sites/activate.ts';
+import { recordReport } from '../sites/reports.ts';
 import { connectionOf } from './connection.ts';
 
 const JSON_BYTES = 256 * 1024;
@@ -72,6 +80,10 @@ export function feedApi(context: Context): Express {
     const { tenant, license } = visitor(request);
     await recordReport(tenant, license, siteReportSchema.parse(request.body));
     response.status(204).end();
+  });
+  app.post(feedPaths.seats, json, async (request, response) => {
+    const { tenant, license } = visitor(request);
+    response.json(await leaseSeats(tenant, license, seatRequestSchema.parse(request.body)));
   });
   app.use(notFound);
   app.use(problems(context.log));

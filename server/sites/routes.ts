@@ -11,6 +11,7 @@ const siteSchema = z.strictObject({
   name: z.string(),
   activatedAt: z.string(),
   lastSeenAt: z.string(),
+  beyondLimit: z.boolean().describe('activated when the license had no room for it, by its policy'),
   report: z.unknown().describe('its last report; null before the first'),
 });
 

@@ -1,14 +1,11 @@
-// Sites: the clusters that use a license. They register once and report now and then.
+// Sites: the clusters that use a license. They register once (`activate.ts`) and report now and then (`reports.ts`).
 import type { Selectable } from 'kysely';
-import { type ActivationRequest, activationRequestSchema, type SiteReport } from '../../bundles/index.ts';
-import { counted } from '../../signing/index.ts';
 import { type Actor, audit } from '../audit/audit.ts';
 import type { Tenant } from '../context.ts';
-import { ofOwnLicense, ownedBy } from '../db/owned.ts';
+import { ofOwnLicense } from '../db/owned.ts';
 import type { SiteTable } from '../db/schema.ts';
 import { serverError } from '../errors.ts';
 import { isBefore, type Page, type PageRequest, page, readCursor } from '../http/paging.ts';
-import { licenseDocument } from '../licenses/licenses.ts';
 import { emit } from '../webhooks/emit.ts';
 
 export interface SiteView {
@@ -17,77 +14,9 @@ export interface SiteView {
   readonly name: string;
   readonly activatedAt: string;
   readonly lastSeenAt: string;
+  /** Activated when the license had no room for it, which its policy allows and warns of. */
+  readonly beyondLimit: boolean;
   readonly report: unknown;
-}
-
-/**
- * Binds a site to the license it connected with and returns the license document. Repeating it is harmless.
- *
- * @throws `site-limit`, `license-refused` for a site id that belongs to another license or key
- */
-export async function activateSite(tenant: Tenant, licenseId: string, body: ActivationRequest): Promise<string> {
-  const request = activationRequestSchema.parse(body);
-  const now = tenant.now();
-  return tenant.db.transaction().execute(async db => {
-    // The row lock makes two sites that activate at once count each other.
-    const license = await db
-      .selectFrom('licenses')
-      .select('site_limit')
-      .where(ownedBy(tenant, 'licenses'))
-      .where('id', '=', licenseId)
-      .where('status', '=', 'active')
-      .forUpdate()
-      .executeTakeFirst();
-    if (!license) throw serverError('license-refused', `License ${licenseId} is not active.`);
-    const known = await db.selectFrom('sites').selectAll().where('id', '=', request.site).executeTakeFirst();
-    if (known) {
-      if (known.license_id === licenseId && known.public_key === request.publicKey) {
-        return licenseDocument({ ...tenant, db }, licenseId);
-      }
-      throw serverError('license-refused', `Site ${request.site} belongs to another license or key.`);
-    }
-    const { countAll } = db.fn;
-    const { count } = await db
-      .selectFrom('sites')
-      .select(countAll<string>().as('count'))
-      .where('license_id', '=', licenseId)
-      .executeTakeFirstOrThrow();
-    if (Number(count) >= license.site_limit) {
-      throw serverError(
-        'site-limit',
-        `License ${licenseId} allows ${counted(license.site_limit, 'site')}, all of them taken.`,
-      );
-    }
-    await db
-      .insertInto('sites')
-      .values({
-        organization: tenant.organization,
-        id: request.site,
-        license_id: licenseId,
-        name: request.name,
-        public_key: request.publicKey,
-        activated_at: now,
-        last_seen_at: now,
-        report: null,
-      })
-      .execute();
-    const { site, name } = request;
-    await emit(db, tenant, { type: 'site.activated', data: { site, name, license: licenseId } });
-    await audit(db, tenant, `license:${licenseId}`, 'site.activate', request.site);
-    return licenseDocument({ ...tenant, db }, licenseId);
-  });
-}
-
-/** Keeps the newest report of a site. @throws `not-found` for a site of another license */
-export async function recordReport(tenant: Tenant, licenseId: string, report: SiteReport): Promise<void> {
-  const { numUpdatedRows } = await tenant.db
-    .updateTable('sites')
-    .set({ report: JSON.stringify(report), last_seen_at: tenant.now() })
-    .where('id', '=', report.site)
-    .where('license_id', '=', licenseId)
-    .where('organization', '=', tenant.organization)
-    .executeTakeFirstOrThrow();
-  if (numUpdatedRows === 0n) throw serverError('not-found', `License ${licenseId} has no site ${report.site}.`);
 }
 
 /**
@@ -128,6 +57,7 @@ function view(row: Selectable<SiteTable>): SiteView {
     name: row.name,
     activatedAt: row.activated_at.toISOString(),
     lastSeenAt: row.last_seen_at.toISOString(),
+    beyondLimit: row.beyond_limit,
     report: row.report,
   };
 }

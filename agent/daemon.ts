@@ -2,7 +2,8 @@
 // tells whoever listens. Everything it decides is decided by the pure parts; here they are only called in turn.
 import { join } from 'node:path';
 import type { Logger } from 'pino';
-import { counted, RolloverError } from '../signing/index.ts';
+import { isLive, type SeatLease } from '../bundles/index.ts';
+import { RolloverError } from '../signing/index.ts';
 import type { ConsoleBackend } from './api/console-api.ts';
 import { type ConsoleState, consoleState, type Installed, type Proposal } from './api/state.ts';
 import type { BootRelease, BootSource } from './boot/boot-service.ts';
@@ -18,8 +19,10 @@ import { Executor, failedNodes } from './run/executor.ts';
 import type { Driver } from './sdk/index.ts';
 import { certificateEnd, certificateWarnings } from './update/certificate.ts';
 import { standingNow } from './update/knowledge.ts';
+import { type LicenseUse, licenseWarnings, limitObjections } from './update/license-limits.ts';
 import { newestOf, type ReadyRelease } from './update/releases.ts';
-import { licensedNodes, type Site } from './update/site.ts';
+import { leaseSeats, readSeats } from './update/seats.ts';
+import { licenseClaims, type Site } from './update/site.ts';
 import { UpdateWatcher } from './update/watcher.ts';
 
 export interface DaemonOptions {
@@ -45,6 +48,7 @@ export class Daemon implements ConsoleBackend {
   #inventory: Inventory | undefined;
   #clusterProblem: string | undefined;
   #proposal: Proposal | undefined;
+  #seats: SeatLease | undefined;
   #sent = '';
 
   constructor(options: DaemonOptions, leadership: Leadership, executor: Executor) {
@@ -65,6 +69,7 @@ export class Daemon implements ConsoleBackend {
     const executor = await Executor.take({ coordination, leadership, drivers, rebootTimeoutMs, now, onCompleted });
     const daemon: Daemon = new Daemon(options, leadership, executor);
     await daemon.#watcher.look();
+    daemon.#seats = await readSeats(options.directory);
     return daemon;
   }
 
@@ -90,9 +95,17 @@ export class Daemon implements ConsoleBackend {
 
   async check(): Promise<void> {
     await this.#watcher.check();
-    const { site, agentVersion, now, log } = this.#options;
+    const { agentVersion, now, log } = this.#options;
+    const { site } = this.#watcher;
     const report = siteReport(this.state(), agentVersion, new Date(now()));
     await sendReport(site, report).catch(error => log.warn({ err: error }, 'report not delivered'));
+    await this.#leaseSeats(site).catch(error => log.warn({ err: error }, 'seats not leased'));
+  }
+
+  /** Of a floating license, for the nodes that are seen. */
+  async #leaseSeats(site: Site): Promise<void> {
+    const isNeeded = site.connected && this.#inventory && licenseClaims(site).floating;
+    if (isNeeded) this.#seats = await leaseSeats(this.#options.directory, site, this.#licenseUse.nodes);
   }
 
   async apply(hash: string): Promise<void> {
@@ -103,7 +116,7 @@ export class Daemon implements ConsoleBackend {
     if (this.#proposal.hash !== hash) {
       throw agentError('plan-changed', 'The cluster has changed since this plan was shown.');
     }
-    const [objection] = licenseObjection(this.#watcher.site, this.#inventory);
+    const [objection] = limitObjections(licenseClaims(this.#watcher.site), this.#licenseUse);
     if (objection !== undefined) throw agentError('plan-blocked', objection);
     await this.#executor.begin(this.#proposal.plan, this.#inventory);
     this.#notify();
@@ -121,7 +134,10 @@ export class Daemon implements ConsoleBackend {
       executor: this.#executor.view(),
       inventory: this.#inventory,
       clusterProblem: this.#clusterProblem,
-      warnings: certificateWarnings(this.#certificateEnd, new Date(this.#options.now())),
+      warnings: [
+        ...certificateWarnings(this.#certificateEnd, new Date(this.#options.now())),
+        ...licenseWarnings(licenseClaims(this.#watcher.site), this.#licenseUse),
+      ],
     });
   }
 
@@ -150,6 +166,14 @@ export class Daemon implements ConsoleBackend {
   get #knowledge(): ConsoleState['knowledge'] {
     const { knowledge } = this.#watcher;
     return knowledge && { ...knowledge, standing: standingNow(knowledge, new Date(this.#options.now())) };
+  }
+
+  /** What this site uses of its license. */
+  get #licenseUse(): LicenseUse {
+    const { records } = this.#executor.view();
+    const nodes = (this.#inventory?.nodes ?? []).filter(({ id }) => isLive(records.get(id)?.state ?? 'active'));
+    const { connected } = this.#watcher.site;
+    return { nodes: nodes.length, connected, lease: this.#seats, now: new Date(this.#options.now()) };
   }
 
   get #installed(): Installed | undefined {
@@ -189,7 +213,7 @@ export class Daemon implements ConsoleBackend {
     const failed = failedNodes(this.#executor.view().records);
     const plan = makePlan(inventory, target, this.#options.drivers, failed);
     const objections = [
-      ...licenseObjection(this.#watcher.site, inventory),
+      ...limitObjections(licenseClaims(this.#watcher.site), this.#licenseUse),
       ...knowledgeObjection(this.#knowledge),
       ...plan.waitsFor,
       ...checkPlan(plan, inventory, failed),
@@ -203,13 +227,6 @@ export class Daemon implements ConsoleBackend {
     this.#sent = now;
     for (const listener of this.#listeners) listener();
   }
-}
-
-/** Too many nodes stop the next rollover; they never stop what runs, nor a rollover that has begun. */
-function licenseObjection(site: Site, { nodes }: Inventory): readonly string[] {
-  const most = licensedNodes(site);
-  if (nodes.length <= most) return [];
-  return [`The license allows ${counted(most, 'node')}, the cluster has ${nodes.length}.`];
 }
 
 function knowledgeObjection(knowledge: ConsoleState['knowledge']): readonly string[] {

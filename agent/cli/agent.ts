@@ -1,13 +1,18 @@
 // `rollover agent`: runs the on-prem agent; `rollover agent activate` binds the site to its license first, and
 // `rollover agent certificate` changes what it connects with.
-import { hostname } from 'node:os';
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import { pino } from 'pino';
-import { parseName, parsePath, parsePort, parseUrl, parseUrls } from '../../arguments.ts';
-import { type Hardware, hardwareSchema } from '../../bundles/index.ts';
+import { parsePath, parsePort, parseUrl, parseUrls } from '../../arguments.ts';
 import { stopSignal, type Terminal } from '../../terminal.ts';
 import { VERSION } from '../../version.ts';
 import { agentError } from '../errors.ts';
+import {
+  activationRequestCommand,
+  activationResponseCommand,
+  type SiteFlags,
+  siteChoice,
+  withSiteOptions,
+} from './activation.ts';
 import { type CertificateFlags, certificateChoice, certificateCommand, withCertificateOptions } from './certificate.ts';
 import { newsOf } from './events.ts';
 import {
@@ -32,14 +37,9 @@ interface RunFlags {
   readonly verbose?: boolean;
 }
 
-interface ActivateFlags extends CertificateFlags {
+interface ActivateFlags extends CertificateFlags, SiteFlags {
   readonly certificate?: string;
-  readonly data: string;
-  readonly name: string;
-  readonly channel?: string;
-  readonly hardware: Hardware;
   readonly offline?: boolean;
-  readonly rootFingerprint?: string;
 }
 
 export function agentCommand(terminal: () => Terminal): Command {
@@ -94,25 +94,18 @@ export function agentCommand(terminal: () => Terminal): Command {
   const activation = withData(command.command('activate'))
     .argument('<license-file>', 'the file that the vendor sent', parsePath)
     .description('bind this site to its license (once)')
-    .option('--name <name>', 'what people call this site', parseName, hostname())
-    .option('--channel <name>', 'channel to follow (default: the license’s first)')
-    .addOption(new Option('--hardware <kind>', 'what the nodes are').choices(hardwareSchema.options).default('x86_64'))
     .option('--offline', 'behind an air gap: ask nothing of the network, now or later')
-    .option('--root-fingerprint <sha256>', 'refuse a file that trusts another root of trust than this')
     .option('--certificate <file>', 'connect with this certificate (.p12), not with the license’s key', parsePath);
-  withCertificateOptions(activation).action(async (licenseFile: string, flags: ActivateFlags) => {
+  withCertificateOptions(withSiteOptions(activation)).action(async (licenseFile: string, flags: ActivateFlags) => {
     const { certificate: file } = flags;
     requireFitting(flags);
     const { activate } = await import('../update/activate.ts');
     const site = await activate({
       directory: flags.data,
       licenseFile,
-      name: flags.name,
+      ...siteChoice(flags),
       connected: !flags.offline,
-      hardware: flags.hardware,
       now: new Date(),
-      ...(flags.channel === undefined ? {} : { channel: flags.channel }),
-      ...(flags.rootFingerprint === undefined ? {} : { fingerprint: flags.rootFingerprint }),
       ...(file === undefined ? {} : { certificate: await certificateChoice(file, flags) }),
     });
     const { site: id, name, licenseId, product, channel, connected } = site;
@@ -121,7 +114,9 @@ export function agentCommand(terminal: () => Terminal): Command {
       `Site ${name} (${id}) follows ${product}/${channel} under license ${licenseId}${connected ? '' : ', without a network'}.`,
     );
   });
-  command.addCommand(certificateCommand(terminal));
+  for (const make of [activationRequestCommand, activationResponseCommand, certificateCommand]) {
+    command.addCommand(make(terminal));
+  }
   return command;
 }
 

@@ -10,7 +10,10 @@ import {
   FragmentStore,
   feedPaths,
   parseDocument,
+  type SeatLease,
+  type SeatRequest,
   type SiteReport,
+  seatLeaseSchema,
 } from '../../bundles/index.ts';
 import { type MetadataSource, RolloverError, type Wrap, wrapSchema } from '../../signing/index.ts';
 import { agentError } from '../errors.ts';
@@ -33,6 +36,8 @@ export interface FeedClient extends MetadataSource, BundleSource {
   /** Binds the site to its license; returns the license document. */
   activate(request: ActivationRequest): Promise<string>;
   report(report: SiteReport): Promise<void>;
+  /** Leases seats of a floating license, in place of those that the site has. */
+  seats(request: SeatRequest): Promise<SeatLease>;
   close(): void;
 }
 
@@ -81,6 +86,11 @@ export function feedClient(
     },
     async report(body) {
       await post(sender, feedPaths.reports, body);
+    },
+    async seats(body) {
+      const answer = await post(sender, feedPaths.seats, body);
+      if (!answer) throw agentError('feed-failed', 'The service has no seats to lease.');
+      return parseDocument(seatLeaseSchema, answer, 'answer about seats');
     },
     close: () => agent.destroy(),
   };

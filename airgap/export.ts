@@ -21,6 +21,7 @@ import {
   type Repository,
   reasonOf,
   refreshFromMedium,
+  targetIfAny,
   writeFileAtomic,
 } from '../signing/index.ts';
 import { airgapError } from './errors.ts';
@@ -96,6 +97,9 @@ async function collect({ directory, product, channel, license, source, firstRoot
   const repository = await refreshFromMedium(recorded, forgetful, firstRoot, now.getTime());
   await repository.target(targetPaths.issuers);
   await repository.target(targetPaths.director);
+  await targetIfAny(repository, targetPaths.reports);
+  // Where the vendor has a graph, sites without a network find their path by it as well.
+  await targetIfAny(repository, targetPaths.graph(product));
   const release = await newestRelease(repository, product, channel);
   await repository.target(targetPaths.provenance(product, channel, release.version));
   await repository.target(targetPaths.sbom(product, channel, release.version));

@@ -61,38 +61,6 @@ export type ActivationResponse = z.infer<typeof activationResponseSchema>;
 /** The service's document for one site or license: a compact JWS. */
 export const directorResponseSchema = z.strictObject({ document: z.string().max(256 * 1024) });
 
-/** Room for those of later versions. */
-const MOST_STATES = 64;
-
-/** Site to service, now and then: what runs there. */
-export const siteReportSchema = z.strictObject({
-  site: siteIdSchema,
-  at: z.iso.datetime(),
-  agentVersion: plainText(64),
-  installed: plainText(128).optional(),
-  available: plainText(128).optional(),
-  /** By state; there are thirteen. */
-  nodes: z
-    .record(plainText(64), z.int().nonnegative().max(1_000_000))
-    .refine(nodes => Object.keys(nodes).length <= MOST_STATES, 'too many states'),
-  rollover: z.enum(['none', 'running', 'blocked', 'completed']),
-});
-
-export type SiteReport = z.infer<typeof siteReportSchema>;
-
-/** States of a node that takes no seat of a license: not in the cluster yet, off, or on its way out. */
-const NOT_LIVE: ReadonlySet<string> = new Set(['discovered', 'fenced', 'quarantined', 'leaving', 'removed']);
-
-/** Whether a node in this state counts for the license. One in a state that is not known does. */
-export function isLive(state: string): boolean {
-  return !NOT_LIVE.has(state);
-}
-
-/** How many nodes of a report count for the license. */
-export function liveNodes({ nodes }: Pick<SiteReport, 'nodes'>): number {
-  return Object.entries(nodes).reduce((sum, [state, count]) => (isLive(state) ? sum + count : sum), 0);
-}
-
 /** Site to service: how many seats of a floating license it wants; 0 gives those that it has back. */
 export const seatRequestSchema = z.strictObject({ site: siteIdSchema, wanted: z.int().nonnegative().max(1_000_000) });
 

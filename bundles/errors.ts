@@ -35,6 +35,10 @@ export const BUNDLE_ERRORS = {
     kind: 'integrity',
     hint: 'The bytes differ from what was signed. Fetch or copy that object again, from another source if need be.',
   },
+  'object-store-away': {
+    kind: 'storage',
+    hint: 'Try again in a moment. If it stays so, check the S3 service and the way to it.',
+  },
   'object-corrupt': {
     kind: 'integrity',
     hint: 'The bytes differ from their name. Fetch or copy that object again, from another source if need be.',
@@ -46,6 +50,18 @@ export const BUNDLE_ERRORS = {
   'source-slow': {
     kind: 'network',
     hint: 'Check the network to that source, or use another one. What is already fetched is kept.',
+  },
+  'bulletin-invalid': {
+    kind: 'integrity',
+    hint: 'Ask again later, or another source; if it goes on, tell the vendor.',
+  },
+  'bulletin-older': {
+    kind: 'integrity',
+    hint: 'Somebody on the way repeats old answers, or the service was set back. Tell the vendor if it goes on.',
+  },
+  'bulletin-expired': {
+    kind: 'integrity',
+    hint: 'The source is behind, or the clock of this machine ahead. Ask another source, or check the clock.',
   },
   'document-invalid': {
     kind: 'integrity',

@@ -6,6 +6,7 @@ export const feedPaths = {
   target: (sha256: string) => `/v1/targets/${sha256}`,
   object: (digest: string) => `/v1/objects/${digest}`,
   wrap: (manifestDigest: string) => `/v1/wraps/${manifestDigest}`,
+  bulletin: (product: string, channel: string) => `/v1/bulletins/${product}/${channel}`,
   license: '/v1/license',
   director: (site: string) => `/v1/director/${site}`,
   activations: '/v1/activations',

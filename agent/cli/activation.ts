@@ -41,6 +41,7 @@ export function activationRequestCommand(terminal: () => Terminal): Command {
     .argument('<license-file>', 'the file that the vendor sent', parsePath)
     .argument('<out>', 'where to write the request; carry it to the vendor', parsePath)
     .description('ask for activation without a network; safe to run again')
+    .addHelpText('after', '\nExample:\n  rollover agent activation-request acme.license.json north.request')
     .action(async (licenseFile: string, out: string, flags: SiteFlags) => {
       const { requestActivation } = await import('../update/offline-activation.ts');
       const { site, text } = await requestActivation({ directory: flags.data, licenseFile, ...siteChoice(flags) });
@@ -56,6 +57,7 @@ export function activationResponseCommand(terminal: () => Terminal): Command {
   return withData(new Command('activation-response'))
     .argument('<file>', 'the vendor’s response', parsePath)
     .description('take the response to an activation request: the site is activated')
+    .addHelpText('after', '\nExample:\n  rollover agent activation-response north.response')
     .action(async (file: string, flags: { readonly data: string }) => {
       const { takeResponse } = await import('../update/offline-activation.ts');
       const { site: id, name, licenseId, product, channel } = await takeResponse(flags.data, file, new Date());

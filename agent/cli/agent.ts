@@ -1,5 +1,6 @@
-// `rollover agent`: runs the on-prem agent; `rollover agent activate` binds the site to its license first, and
-// `rollover agent certificate` changes what it connects with.
+// `rollover agent`: runs the on-prem agent; `rollover agent activate` binds the site to its license first,
+// `rollover agent certificate` changes what it connects with, `rollover agent accept-risk` lets an upgrade pass a risk, and
+// `rollover agent receipt` writes what the vendor is told.
 import { Command } from 'commander';
 import { pino } from 'pino';
 import { parsePath, parsePort, parseUrl, parseUrls } from '../../arguments.ts';
@@ -19,10 +20,13 @@ import {
   DEFAULT_BOOT_PORT,
   DEFAULT_CLUSTER,
   DEFAULT_CONSOLE_PORT,
+  parseLabels,
   parseMirrors,
   seconds,
   withData,
 } from './options.ts';
+import { receiptCommand } from './receipt.ts';
+import { acceptRiskCommand } from './risk.ts';
 
 interface RunFlags {
   readonly data: string;
@@ -33,6 +37,7 @@ interface RunFlags {
   readonly mirror: readonly string[];
   readonly peer: readonly string[];
   readonly checkEvery: number;
+  readonly label?: Readonly<Record<string, string>>;
   readonly rebootTimeout: number;
   readonly verbose?: boolean;
 }
@@ -56,7 +61,12 @@ export function agentCommand(terminal: () => Terminal): Command {
       [],
     )
     .option('--peer <url...>', 'boot services of other agents nearby, to fetch sealed objects from', parseUrls, [])
-    .option('--check-every <seconds>', 'how often to look for updates', seconds, 60)
+    .option('--check-every <seconds>', 'how often to look for updates, on average', seconds, 60)
+    .option(
+      '--label <name=value...>',
+      'a label of this site, for staged rollouts; kept. NAME= takes it away',
+      parseLabels,
+    )
     .option('--reboot-timeout <seconds>', 'how long a node may take to come back', seconds, 900)
     .option('--verbose', 'log to stderr, as JSON lines')
     .action(async (flags: RunFlags) => {
@@ -74,6 +84,7 @@ export function agentCommand(terminal: () => Terminal): Command {
         checkEveryMs: flags.checkEvery * 1000,
         rebootTimeoutMs: flags.rebootTimeout * 1000,
         agentVersion: VERSION,
+        ...(flags.label ? { labels: flags.label } : {}),
         ...(flags.verbose ? { log: pino(pino.destination(2)) } : {}),
       });
       const { consoleUrl, bootUrl } = agent;
@@ -94,6 +105,10 @@ export function agentCommand(terminal: () => Terminal): Command {
   const activation = withData(command.command('activate'))
     .argument('<license-file>', 'the file that the vendor sent', parsePath)
     .description('bind this site to its license (once)')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  rollover agent activate acme.license.json\n  rollover agent activate acme.license.json --offline                          (behind an air gap)\n  rollover agent activate acme.license.json --certificate acme.p12             (where the vendor sent one)',
+    )
     .option('--offline', 'behind an air gap: ask nothing of the network, now or later')
     .option('--certificate <file>', 'connect with this certificate (.p12), not with the license’s key', parsePath);
   withCertificateOptions(withSiteOptions(activation)).action(async (licenseFile: string, flags: ActivateFlags) => {
@@ -114,9 +129,14 @@ export function agentCommand(terminal: () => Terminal): Command {
       `Site ${name} (${id}) follows ${product}/${channel} under license ${licenseId}${connected ? '' : ', without a network'}.`,
     );
   });
-  for (const make of [activationRequestCommand, activationResponseCommand, certificateCommand]) {
-    command.addCommand(make(terminal));
-  }
+  const others = [
+    activationRequestCommand,
+    activationResponseCommand,
+    certificateCommand,
+    acceptRiskCommand,
+    receiptCommand,
+  ];
+  for (const make of others) command.addCommand(make(terminal));
   return command;
 }
 

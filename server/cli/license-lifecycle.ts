@@ -7,10 +7,12 @@ import type { HistoryEntry } from '../licenses/listing.ts';
 import type { LicenseView } from '../licenses/view.ts';
 import { type PolicyFlags, policiesOf, withPolicies } from './license-policies.ts';
 import { type ServiceOptions, serviceOf, withService } from './options.ts';
+import { allOf, type ListOptions, withPages } from './pages.ts';
 
 export function showCommand(terminal: () => Terminal): Command {
   return aboutLicense('show')
     .description('one license, and what is in use of it')
+    .addHelpText('after', '\nExample:\n  rollover license show lic-…')
     .action(async (id: string, flags: ServiceOptions) => {
       const license = await (await serviceOf(flags)).get<LicenseView>(pathOf(id));
       terminal().result(license, textOf(license));
@@ -18,10 +20,11 @@ export function showCommand(terminal: () => Terminal): Command {
 }
 
 export function historyCommand(terminal: () => Terminal): Command {
-  return aboutLicense('history')
+  return withPages(aboutLicense('history'))
     .description('what was done to a license, newest first')
-    .action(async (id: string, flags: ServiceOptions) => {
-      const entries = await (await serviceOf(flags)).all<HistoryEntry>(`${pathOf(id)}/history`);
+    .addHelpText('after', '\nExample:\n  rollover license history lic-…')
+    .action(async (id: string, flags: ServiceOptions & ListOptions) => {
+      const entries = await allOf<HistoryEntry>(await serviceOf(flags), `${pathOf(id)}/history`, flags.limit);
       const rows = entries.map(({ at, actor, action, details }) => [at, actor, action, JSON.stringify(details)]);
       terminal().result(entries, table(['at', 'who', 'what', 'details'], rows));
     });
@@ -30,6 +33,7 @@ export function historyCommand(terminal: () => Terminal): Command {
 export function renewCommand(terminal: () => Terminal): Command {
   return aboutLicense('renew')
     .description('give a license a new end, or none; a trial becomes an ordinary license')
+    .addHelpText('after', '\nExample:\n  rollover license renew lic-… --expires 2027-12-31')
     .option('--expires <date>', 'last day, as 2027-12-31', parseLastDay)
     .option('--perpetual', 'it does not end')
     .action(async (id: string, flags: ServiceOptions & { readonly expires?: string; readonly perpetual?: boolean }) => {
@@ -53,6 +57,7 @@ interface ChangeFlags extends ServiceOptions, PolicyFlags {
 export function changeCommand(terminal: () => Terminal): Command {
   return withPolicies(aboutLicense('change'))
     .description('change what a license covers; what runs goes on')
+    .addHelpText('after', '\nExample:\n  rollover license change lic-… --nodes 80 --overage warn')
     .option('--nodes <n>', 'how many nodes it covers', parsePositive)
     .option('--sites <n>', 'how many clusters it covers', parsePositive)
     .option('--channel <name...>', 'channels it may follow, all of them')
@@ -70,6 +75,7 @@ export function changeCommand(terminal: () => Terminal): Command {
 export function transferCommand(terminal: () => Terminal): Command {
   return aboutLicense('transfer')
     .description('make a license another customer’s; its file stays good until it is rekeyed')
+    .addHelpText('after', '\nExample:\n  rollover license transfer lic-… --customer Bcme')
     .requiredOption('--customer <name>', 'whose it is from now on')
     .option('--release-sites', 'forget its sites, so that their seats are free')
     .action(
@@ -84,6 +90,7 @@ export function transferCommand(terminal: () => Terminal): Command {
 export function suspendCommand(terminal: () => Terminal): Command {
   return aboutLicense('suspend')
     .description('no connections, updates and activations until it is resumed; running clusters keep running')
+    .addHelpText('after', "\nExample:\n  rollover license suspend lic-… --reason 'unpaid since March'")
     .requiredOption('--reason <text>', 'why')
     .action(async (id: string, flags: ServiceOptions & { readonly reason: string }) => {
       const license = await post(flags, id, 'suspend', { reason: flags.reason });
@@ -94,6 +101,7 @@ export function suspendCommand(terminal: () => Terminal): Command {
 export function resumeCommand(terminal: () => Terminal): Command {
   return aboutLicense('resume')
     .description('end a suspension')
+    .addHelpText('after', '\nExample:\n  rollover license resume lic-…')
     .action(async (id: string, flags: ServiceOptions) => {
       const license = await post(flags, id, 'resume', {});
       terminal().result(license, `License ${id} is active.`);

@@ -15,6 +15,7 @@ export function activateOfflineCommand(terminal: () => Terminal): Command {
     .argument('<request>', 'the file that the site wrote', parsePath)
     .argument('<out>', 'where to write the response; carry it to the site', parsePath)
     .description('activate a site without a network by its request; safe to run again')
+    .addHelpText('after', '\nExample:\n  rollover license activate-offline lic-… north.request north.response')
     .action(async (id: string, path: string, out: string, flags: ServiceOptions) => {
       const api = await serviceOf(flags);
       const request = await readFile(path, 'utf8').catch(cause => {

@@ -21,6 +21,7 @@ import {
 import { activateOfflineCommand } from './license-offline.ts';
 import { type PolicyFlags, policiesOf, withPolicies } from './license-policies.ts';
 import { type ServiceOptions, serviceOf, withService } from './options.ts';
+import { allOf, type ListOptions, withPages } from './pages.ts';
 
 const LIFECYCLE = [
   showCommand,
@@ -46,7 +47,7 @@ interface IssueFlags extends ServiceOptions, PolicyFlags {
   readonly out: string;
 }
 
-interface ListFlags extends ServiceOptions {
+interface ListFlags extends ServiceOptions, ListOptions {
   readonly customer?: string;
   readonly product?: string;
   readonly status?: string;
@@ -58,6 +59,10 @@ export function licenseCommand(terminal: () => Terminal): Command {
 
   withPolicies(withService(command.command('issue')))
     .description('issue a license; writes the license file for the customer')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  rollover license issue --customer Acme --product cloud --out acme.license.json\n  rollover license issue --customer Acme --product cloud --channel stable edge --nodes 40 --expires 2027-12-31 --out acme.license.json',
+    )
     .requiredOption('--customer <name>', 'whose license it is')
     .requiredOption('--product <name>', 'what it is for')
     .option('--channel <name...>', 'channels it may follow', ['stable'])
@@ -79,18 +84,19 @@ export function licenseCommand(terminal: () => Terminal): Command {
       );
     });
 
-  withService(command.command('list'))
+  withPages(withService(command.command('list')))
     .description('licenses, newest first')
+    .addHelpText('after', '\nExamples:\n  rollover license list\n  rollover license list --limit 5 -o json')
     .option('--customer <name>', 'of this customer')
     .option('--product <name>', 'for this product')
     .addOption(new Option('--status <status>', 'in this status').choices(LICENSE_STATUSES))
     .option('--expires-before <date>', 'that end until this day, as 2027-12-31; the last to end first', parseDayEnd)
-    .action(async ({ customer, product, status, expiresBefore, ...service }: ListFlags) => {
+    .action(async ({ customer, product, status, expiresBefore, limit, ...service }: ListFlags) => {
       const filter = Object.entries({ customer, product, status, expiresBefore }).filter(
         ([, value]) => value !== undefined,
       );
       const query = new URLSearchParams(filter as [string, string][]);
-      const licenses = await (await serviceOf(service)).all<LicenseView>(`/v1/licenses?${query}`);
+      const licenses = await allOf<LicenseView>(await serviceOf(service), `/v1/licenses?${query}`, limit);
       const rows = licenses.map(l => [
         l.id,
         l.customer,
@@ -107,8 +113,9 @@ export function licenseCommand(terminal: () => Terminal): Command {
     });
 
   withService(command.command('rekey'))
-    .argument('<license>', 'its id')
-    .description('give a license a new entitlement key; the old license file opens nothing more')
+    .argument('<license>', 'its id, as `rollover license list` shows it')
+    .description('give a license a new key; the old license file opens nothing more')
+    .addHelpText('after', '\nExample:\n  rollover license rekey lic-… --out acme-2.license.json')
     .requiredOption('--out <file>', 'where to write the new license file (it is a secret: mode 0600)', parsePath)
     .action(async (id: string, flags: ServiceOptions & { readonly out: string }) => {
       const api = await serviceOf(flags);
@@ -122,8 +129,9 @@ export function licenseCommand(terminal: () => Terminal): Command {
     });
 
   withService(command.command('revoke'))
-    .argument('<license>', 'its id')
-    .description('no new connections and updates for this license; running clusters keep running')
+    .argument('<license>', 'its id, as `rollover license list` shows it')
+    .description('end a license: no new connections and updates for it; running clusters keep running')
+    .addHelpText('after', '\nExample:\n  rollover license revoke lic-…')
     .action(async (id: string, flags: ServiceOptions) => {
       await (await serviceOf(flags)).post(`/v1/licenses/${encodeURIComponent(id)}/revoke`, {});
       terminal().result({ id, status: 'revoked' }, `License ${id} is revoked.`);

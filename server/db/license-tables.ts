@@ -1,4 +1,4 @@
-// Migration 0020: the life of a license, what more than its limits means, seats of floating ones, and lists that stay fast.
+// Migration 0071: the life of a license, what more than its limits means, seats of floating ones, and lists that stay fast.
 import { type Kysely, sql } from 'kysely';
 import type { Migration } from 'kysely/migration';
 
@@ -16,7 +16,7 @@ const PAYLOAD = `rpad(translate(split_part(document, '.', 2), '-_', '+/'),
   4 * ceil(length(split_part(document, '.', 2)) / 4.0)::int, '=')`;
 
 /** What `liveNodes` counts (`bundles/activation.ts`); written out, because a migration never changes. */
-const LIVE = `(select coalesce(sum(value::int), 0) from jsonb_each_text(report -> 'nodes')
+const LIVE = `(select coalesce(sum(value::int), 0) from jsonb_each_text(site_reports.report -> 'nodes')
   where key not in ('discovered', 'fenced', 'quarantined', 'leaving', 'removed'))`;
 
 const UP = [
@@ -31,8 +31,10 @@ const UP = [
      where document like '%.%.%'`,
   `alter table sites
      add column live_nodes integer not null default 0, add column beyond_limit boolean not null default false`,
-  `update sites set live_nodes = ${LIVE} where jsonb_typeof(report -> 'nodes') = 'object'`,
+  `update sites set live_nodes = ${LIVE} from site_reports
+     where site_reports.site_id = sites.id and jsonb_typeof(site_reports.report -> 'nodes') = 'object'`,
   `create table seats (
+     organization text not null references organizations (id),
      license_id text not null references licenses (id), site_id text not null references sites (id) on delete cascade,
      seats integer not null check (seats > 0), until timestamptz not null, primary key (license_id, site_id))`,
   'create index seats_by_site on seats (site_id)',

@@ -88,6 +88,7 @@ export type ExpiryStrategy = 'keep' | 'grace' | 'lock';
 
 /** Seats for nodes that a site has of a floating license, until then. */
 export interface SeatTable {
+  organization: string;
   license_id: string;
   site_id: string;
   seats: number;
@@ -114,11 +115,50 @@ export interface SiteTable {
   public_key: string;
   activated_at: Instant;
   last_seen_at: Instant;
-  report: Json | null;
-  /** In the last report. */
+  /** Nodes of the last report that count for the license. */
   live_nodes: Generated<number>;
   /** Activated when the license had no room for it, by its policy. */
   beyond_limit: Generated<boolean>;
+  /** Name and id in lower case: what is looked through for a text. */
+  search: Generated<string>;
+  /** The release that is installed. */
+  version: Generated<string | null>;
+  /** `unknown` until a site of a version that says so has reported. */
+  health: Generated<string>;
+  /** Of the rollover. */
+  state: Generated<string>;
+  node_count: Generated<number>;
+  agent_version: Generated<string | null>;
+  /** How the last report came: `connection` or `receipt`; null before the first. */
+  via: Generated<string | null>;
+  /** By the service's clock. */
+  reported_at: Instant | null;
+  /** Of the newest sealed report; 0 while all of them were plain. */
+  report_sequence: ColumnType<string, number | undefined, number>;
+}
+
+/** The last report of a site, as it said it. What sites are searched by stands in their columns, too. */
+export interface SiteReportTable {
+  organization: string;
+  site_id: string;
+  report: Json;
+}
+
+export type SiteEventType =
+  | 'version-changed'
+  | 'rollover-started'
+  | 'rollover-finished'
+  | 'rollover-failed'
+  | 'health-changed';
+
+/** What has changed at a site: the newest fifty of each. */
+export interface SiteEventTable {
+  id: Generated<string>;
+  organization: string;
+  site_id: string;
+  at: Instant;
+  type: SiteEventType;
+  details: Json;
 }
 
 export interface WrapTable {
@@ -292,18 +332,66 @@ export interface DeliveryTable {
   created_at: Instant;
 }
 
+/** A rollout of a version in a channel; `document` is what sites are told of it. */
+export interface RolloutTable {
+  organization: string;
+  id: string;
+  product: string;
+  channel: string;
+  version: string;
+  state: string;
+  document: Json;
+  paused_at: Instant | null;
+  /** Why the service, or who, halted it. */
+  halted_why: string | null;
+  revision: number;
+  created_at: Instant;
+}
+
+/** What a site that is offered a version has made of it. */
+export type Outcome = 'succeeded' | 'failed' | 'pending';
+
+export interface RolloutOutcomeTable {
+  rollout_id: string;
+  site_id: string;
+  outcome: Outcome;
+  at: Instant;
+}
+
+/** What is said of a channel now, signed. */
+export interface BulletinTable {
+  organization: string;
+  product: string;
+  channel: string;
+  sequence: number;
+  /** A digest of what it says, and of the key that says it: without a change, no new one is signed. */
+  said: string;
+  /** A compact JWS. */
+  document: string;
+  expires_at: Instant;
+}
+
 /** What a POST with an `Idempotency-Key` was answered. */
 export interface IdempotencyTable {
   id: string;
   fingerprint: string;
   created_at: Instant;
+  /** When it had its effect; it may have died before it was answered. */
+  effect_at: Instant | null;
   /** Null while it is under way. */
   status: number | null;
   /** JSON, sealed, in base64. */
   body: string | null;
 }
 
+/** One row: the oldest schema whose code runs on this one. */
+export interface SchemaCompatTable {
+  one: Generated<boolean>;
+  oldest: string;
+}
+
 export interface Tables {
+  schema_compat: SchemaCompatTable;
   idempotency: IdempotencyTable;
   secrets: SecretTable;
   metadata: MetadataTable;
@@ -313,6 +401,8 @@ export interface Tables {
   certificates: CertificateTable;
   sites: SiteTable;
   seats: SeatTable;
+  site_reports: SiteReportTable;
+  site_events: SiteEventTable;
   wraps: WrapTable;
   tokens: TokenTable;
   organizations: OrganizationTable;
@@ -325,6 +415,9 @@ export interface Tables {
   oidc_nonces: OidcNonceTable;
   attempts: AttemptTable;
   audit: AuditTable;
+  rollouts: RolloutTable;
+  rollout_outcomes: RolloutOutcomeTable;
+  bulletins: BulletinTable;
   webhooks: WebhookTable;
   webhook_deliveries: DeliveryTable;
 }

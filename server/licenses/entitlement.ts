@@ -1,8 +1,10 @@
 // The entitlement secret of a license: it leaves the service once, in the license file, and is not kept.
 import { randomBytes } from 'node:crypto';
+import type { Selectable } from 'kysely';
 import type { LicenseFile } from '../../bundles/index.ts';
 import { base64url, ENTITLEMENT_SECRET_BYTES, entitlementPublicKey, pskOf } from '../../signing/index.ts';
 import type { Context, Tenant } from '../context.ts';
+import type { LicenseTable } from '../db/schema.ts';
 import { serverError } from '../errors.ts';
 import { publishedMetadata } from '../trust/repository.ts';
 
@@ -44,6 +46,14 @@ export async function pskOfLicense({ db, vault }: Context, id: string): Promise<
     .where('status', '=', 'active')
     .executeTakeFirst();
   return row && { organization: row.organization, key: vault.open(pskPurpose(id), row.sealed_psk) };
+}
+
+/** The pre-shared key of a license that the tenant has found. */
+export function ownPsk(
+  { vault }: Tenant,
+  { id, sealed_psk: sealed }: Pick<Selectable<LicenseTable>, 'id' | 'sealed_psk'>,
+) {
+  return vault.open(pskPurpose(id), sealed);
 }
 
 function pskPurpose(id: string): string {

@@ -6,7 +6,7 @@ import type { Expiry, Overage } from '../../signing/index.ts';
 import { type Actor, audit } from '../audit/audit.ts';
 import type { Tenant } from '../context.ts';
 import type { Database } from '../db/database.ts';
-import { ownedBy, seesProduct } from '../db/owned.ts';
+import { ownedBy, requireProduct } from '../db/owned.ts';
 import type { LicenseTable } from '../db/schema.ts';
 import { serverError } from '../errors.ts';
 import { emit } from '../webhooks/emit.ts';
@@ -49,9 +49,7 @@ export interface IssuedLicense {
  */
 export async function issueLicense(tenant: Tenant, order: LicenseOrder, actor: Actor): Promise<IssuedLicense> {
   const { customer, product, trial, expiresAt } = order;
-  if (!seesProduct(tenant, product)) {
-    throw serverError('forbidden', `This caller is limited to other products than ${product}.`);
-  }
+  requireProduct(tenant, product);
   if (trial && expiresAt === null) throw serverError('request-invalid', 'A trial has an end: give expiresAt.');
   const id = `lic-${randomUUID()}`;
   const { secret, columns } = await newEntitlement(tenant, id);

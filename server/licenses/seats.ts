@@ -29,7 +29,10 @@ export async function leaseSeats(tenant: Tenant, licenseId: string, { site, want
     const granted = grantedSeats(license.overage, license.node_limit, others, wanted);
     await db.deleteFrom('seats').where('license_id', '=', licenseId).where('site_id', '=', site).execute();
     if (granted > 0) {
-      await db.insertInto('seats').values({ license_id: licenseId, site_id: site, seats: granted, until }).execute();
+      await db
+        .insertInto('seats')
+        .values({ organization: tenant.organization, license_id: licenseId, site_id: site, seats: granted, until })
+        .execute();
     }
     const told = await tellOverage(db, tenant, license, 'seats', [others + own, others + granted]);
     // A lease that is only kept is no change that somebody will ask about.

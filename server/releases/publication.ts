@@ -6,6 +6,7 @@ import type { Tenant } from '../context.ts';
 import type { Database } from '../db/database.ts';
 import type { ReleaseState } from '../db/schema.ts';
 import { serverError } from '../errors.ts';
+import { announce } from '../rollouts/bulletins.ts';
 import { type Publication, publish } from '../trust/repository.ts';
 import { emit } from '../webhooks/emit.ts';
 import { requireComplete } from './complete.ts';
@@ -43,6 +44,7 @@ export async function publishRelease(tenant: Tenant, job: PublishJob): Promise<v
     await requireComplete(tenant.blobs, release, contentKey);
     await publish(tenant, publication, async db => {
       await settle(db, release, { state: 'published', problem: null, published_at: tenant.now() });
+      await announce({ ...tenant, db }, release.product, release.channel);
       const subject = `${release.product} ${release.version} to ${release.channel}`;
       const { id, product, channel, version } = release;
       await emit(db, tenant, { type: 'release.published', data: { release: id, product, channel, version } });

@@ -14,19 +14,30 @@ import type { Context } from '../../../server/context.ts';
 import { RequestMetrics } from '../../../server/http/observe.ts';
 import type { Route } from '../../../server/http/route.ts';
 import { vendorRoutes } from '../../../server/http/vendor-api.ts';
+import { ROLLOUT_ACTIONS } from '../../../server/rollouts/states.ts';
 import { parseNetworks } from '../../../server/webhooks/networks.ts';
+import { HPKE_SUITE } from '../../../signing/hpke.ts';
 import { publicKeyOf, sha256Hex } from '../../../signing/index.ts';
 import { startTestService, type TestService } from '../../support/service.ts';
 
 /** What the routes are, without a service behind them. */
 const ROUTES = vendorRoutes({} as Context, {
   access: openAccess({ publicUrl: 'http://127.0.0.1' }),
+  board: { read: async () => undefined, send: () => false },
   jobs: { publish: async () => undefined, wrapForAll: async () => undefined },
   networks: parseNetworks([]),
   queues: { releases: { counts: async () => ({ active: 0, delayed: 0, failed: 0, waiting: 0 }) } },
   requests: new RequestMetrics(),
 });
 const OBJECT = Buffer.from('an object');
+/** Sealed to nobody. */
+const NO_RECEIPT = {
+  format: 'rollover-sealed/1',
+  suite: HPKE_SUITE,
+  key: '0'.repeat(64),
+  encapsulated: 'A'.repeat(1494),
+  ciphertext: 'AAAA',
+};
 const HOLDER = '7c1a4c1e-6c2f-4f0e-9c55-1d3f9f3f8a11';
 
 let service: TestService;
@@ -120,6 +131,8 @@ async function webhook(rest = '', body?: object): Promise<Made> {
 const CALLS: Readonly<Record<string, () => Made | Promise<Made>>> = {
   'get /healthz': () => ({ path: '/healthz' }),
   'get /v1/openapi.json': () => ({ path: '/v1/openapi.json' }),
+  'get /v1/docs': () => ({ path: '/v1/docs' }),
+  'get /v1/docs/:file': () => ({ path: '/v1/docs/none', refused: 'not-found' }),
   'post /v1/session': () => ({
     path: '/v1/session',
     body: { email: 'nobody@example.com', password: 'wrong' },
@@ -248,7 +261,31 @@ const CALLS: Readonly<Record<string, () => Made | Promise<Made>>> = {
     body: { request: await activationRequest(subject.license) },
   }),
   'get /v1/sites': () => ({ path: '/v1/sites' }),
+  'get /v1/sites/:id': () => ({ path: `/v1/sites/${subject.site}` }),
+  'get /v1/sites/:id/events': () => ({ path: `/v1/sites/${subject.site}/events` }),
+  'get /v1/fleet/summary': () => ({ path: '/v1/fleet/summary' }),
+  'post /v1/receipts': () => ({ path: '/v1/receipts', body: NO_RECEIPT, refused: 'report-refused' }),
   'delete /v1/sites/:id': () => ({ path: `/v1/sites/${subject.site}` }),
+  'post /v1/rollouts': () => ({
+    path: '/v1/rollouts',
+    body: {
+      product: 'cloud',
+      channel: 'stable',
+      version: '2.0.0',
+      stages: [{ percent: 10, startsAt: '2026-03-02T10:00:00Z' }],
+      budget: { maxFailures: 1 },
+    },
+  }),
+  'get /v1/rollouts': () => ({ path: '/v1/rollouts' }),
+  'get /v1/rollouts/:id': async () => ({ path: `/v1/rollouts/${await firstOf('/v1/rollouts')}` }),
+  ...Object.fromEntries(
+    ROLLOUT_ACTIONS.map(action => [
+      `post /v1/rollouts/:id/${action}`,
+      async () => ({ path: `/v1/rollouts/${await firstOf('/v1/rollouts')}/${action}`, body: {} }),
+    ]),
+  ),
+  'delete /v1/rollouts/:id': async () => ({ path: `/v1/rollouts/${await firstOf('/v1/rollouts')}` }),
+  'get /v1/bulletins/:organization/:product/:channel': () => ({ path: '/v1/bulletins/default/cloud/stable' }),
   'get /livez': () => ({ path: '/livez' }),
   'get /readyz': () => ({ path: '/readyz' }),
   'get /metrics': () => ({ path: '/metrics' }),
@@ -271,6 +308,9 @@ const CALLS: Readonly<Record<string, () => Made | Promise<Made>>> = {
   'delete /v1/webhooks/:id': () => webhook(),
   'post /v1/licenses/:id/revoke': () => ({ path: license('/revoke'), body: {} }),
 };
+
+/** Answered before it is a request of the app, and the same for all. */
+const IN_FRONT = 'get /v1/bulletins/:organization/:product/:channel';
 
 const nameOf = ({ method, path }: Route) => `${method} ${path}`;
 
@@ -355,7 +395,7 @@ for (const [name, make] of Object.entries(CALLS)) {
     await requireStrange(route, made);
     await requireLimits(route, made);
     const { status, body, headers } = await call(route, made);
-    assert.ok(headers['x-request-id']);
+    assert.equal(headers['x-request-id'] !== undefined, name !== IN_FRONT, name);
     if (refused !== undefined) {
       assert.equal(body.code, refused);
       return;

@@ -119,7 +119,7 @@ test('at the site: an expired license still brings back what it included, a lock
     await writeSite(directory, site);
     const now = new Date(Date.now() + 2 * HOUR_MS);
     const source = apiSource(service.api, id);
-    const take = () => takeUpdate({ directory, site, source, follow: refreshFromMedium, now });
+    const take = () => takeUpdate({ directory, site, source, follow: refreshFromMedium, agentVersion: '1.0.0', now });
     if (expiry?.strategy === 'lock') await rejectsWith('license-refused', take);
     else assert.equal((await take()).release.document.version, '1.0.0');
   }

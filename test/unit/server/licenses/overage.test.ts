@@ -5,7 +5,7 @@ import { feedClient } from '../../../../agent/update/feed-client.ts';
 import { newSite, type Site } from '../../../../agent/update/site.ts';
 import type { LicenseFile } from '../../../../bundles/index.ts';
 import type { LicenseView } from '../../../../server/licenses/view.ts';
-import type { SiteView } from '../../../../server/sites/sites.ts';
+import type { SiteView } from '../../../../server/sites/search.ts';
 import { rejectsWith } from '../../../support/errors.ts';
 import { startTestService, type TestService } from '../../../support/service.ts';
 
@@ -113,9 +113,9 @@ test('limits below what is there touch nothing that is there', async () => {
 test('a report of more states than there can be is refused', async () => {
   const { file } = await service.issue();
   const site = await activated(file);
-  const states = Object.fromEntries(Array.from({ length: 65 }, (_, i) => [`state-${i}`, 1_000_000]));
+  const states = Object.fromEntries(Array.from({ length: 33 }, (_, i) => [`state-${i}`, 1_000_000]));
   await rejectsWith('feed-failed', () => report(site, states));
-  await report(site, Object.fromEntries(Object.entries(states).slice(0, 64)));
+  await report(site, Object.fromEntries(Object.entries(states).slice(0, 32)));
 });
 
 test('seats are leased over the sites’ port, within the pool of the license', async () => {

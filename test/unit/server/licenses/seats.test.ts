@@ -39,7 +39,15 @@ async function setUp(pool: number, overage: Overage = 'refuse', floating = true)
     .values({ id: 'lic-1', status: 'active', ...made, ...limits, ...rest })
     .execute();
   const times = { activated_at: created_at, last_seen_at: created_at };
-  const site = { organization: 'default', license_id: 'lic-1', name: 'n', public_key: '', report: null, ...times };
+  const site = {
+    organization: 'default',
+    license_id: 'lic-1',
+    name: 'n',
+    public_key: '',
+    reported_at: null,
+    search: '',
+    ...times,
+  };
   await db
     .insertInto('sites')
     .values(SITES.map(id => ({ id, ...site })))
@@ -72,7 +80,7 @@ test('a question waits for one that is being answered, and counts what that one 
     const until = new Date(nowMs + DAY_MS);
     await held
       .insertInto('seats')
-      .values({ license_id: 'lic-1', site_id: SITES[1] as string, seats: 4, until })
+      .values({ organization: 'default', license_id: 'lic-1', site_id: SITES[1] as string, seats: 4, until })
       .execute();
     return { asked };
   });

@@ -7,8 +7,9 @@ import { migratorOf } from '../../../../server/db/migrations.ts';
 import { signLicense } from '../../../../signing/index.ts';
 import { startTestDatabase, type TestDatabase } from '../../../support/database.ts';
 
-const BEFORE = '0014-tenants';
-const ITSELF = '0020-license-lifecycle';
+const FIRST = '0014-tenants';
+const BEFORE = '0070-sites';
+const ITSELF = '0071-license-lifecycle';
 
 let database: TestDatabase;
 before(async () => {
@@ -45,7 +46,7 @@ async function documentWith(features: string[]): Promise<string> {
 }
 
 test('licenses and sites of before get what their documents and reports say, and the way back loses neither', async () => {
-  await go(BEFORE);
+  await go(FIRST);
   const wanted = [['a'], ['bb', 'c?>~'], ['ccc'], []];
   for (const [i, features] of wanted.entries()) {
     await rows(`insert into licenses (id, customer, product, channels, status, document, node_limit, site_limit,

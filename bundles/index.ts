@@ -10,6 +10,7 @@ export * from './fetch-object.ts';
 export { FragmentStore } from './fragment-store.ts';
 export type { Entry, Manifest, Segment } from './manifest.ts';
 export * from './offered.ts';
+export * from './offline-activation.ts';
 export * from './open.ts';
 export * from './pace.ts';
 export * from './pack.ts';

@@ -98,6 +98,14 @@ export const SERVER_ERRORS = {
   'metadata-conflict': { kind: 'conflict', hint: 'Somebody published at the same time. Publish again.' },
   'release-incomplete': { kind: 'conflict', hint: 'Publish again: what is already uploaded is not sent twice.' },
   'license-refused': { kind: 'license', hint: 'Ask the license desk of the vendor.' },
+  'license-state': {
+    kind: 'conflict',
+    hint: 'Look at it with `rollover license show`. A suspended license is resumed first; a revoked one stays so: issue another.',
+  },
+  'license-expired': {
+    kind: 'license',
+    hint: 'Ask the vendor to renew the license (`rollover license renew`). What runs goes on.',
+  },
   'mtls-off': { kind: 'conflict', hint: 'Start the service with `rollover server --mtls-port`.' },
   'site-limit': {
     kind: 'license',

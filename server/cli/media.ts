@@ -4,7 +4,7 @@ import { exportMedia } from '../../airgap/index.ts';
 import { parsePath } from '../../arguments.ts';
 import { bytes, quoted, type Terminal } from '../../terminal.ts';
 import { serverError } from '../errors.ts';
-import type { LicenseView } from '../licenses/licenses.ts';
+import type { LicenseView } from '../licenses/view.ts';
 import { apiSource } from '../pipeline/api-source.ts';
 import { type ServiceOptions, serviceOf, withService } from './options.ts';
 

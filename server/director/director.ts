@@ -2,11 +2,20 @@
 // and yanks narrow this; the offline keys have said what exists.
 import { type RawBuilder, sql } from 'kysely';
 import { parseDocument, releaseDocumentSchema } from '../../bundles/index.ts';
-import { type Director, type Install, keyIdOf, publicKeyOf, signDirector } from '../../signing/index.ts';
+import {
+  coveredUntilMs,
+  type Director,
+  type Install,
+  isLocked,
+  keyIdOf,
+  publicKeyOf,
+  signDirector,
+} from '../../signing/index.ts';
 import type { Tenant } from '../context.ts';
 import { ownedBy } from '../db/owned.ts';
 import { serverError } from '../errors.ts';
-import { activeLicense } from '../licenses/licenses.ts';
+import { activeLicense, type LicenseRow } from '../licenses/licenses.ts';
+import { lockedError, rowTerm } from '../licenses/term.ts';
 import { onlineKey } from '../secrets.ts';
 
 const DAY_MS = 24 * 3600_000;
@@ -20,12 +29,14 @@ const KEY_NAME = 'director';
  * A fresh document.
  *
  * @param site absent for media: then it is for every site of the license
- * @throws `not-found`, `license-refused` for a license that is not active, or a site that is not its own
+ * @throws `not-found`, `license-refused` for a license that is not active, or a site that is not its own, `license-expired` for one
+ *   that is locked
  */
 export async function directorFor(tenant: Tenant, licenseId: string, site: string | undefined): Promise<string> {
   const license = await activeLicense(tenant, licenseId);
   if (site !== undefined) await requireSite(tenant, licenseId, site);
   const now = tenant.now();
+  if (isLocked(rowTerm(license), now.getTime())) throw lockedError(license);
   const life = site === undefined ? LIFE_MS.media : LIFE_MS.connected;
   const document: Director = {
     version: 1,
@@ -42,10 +53,8 @@ export async function directorFor(tenant: Tenant, licenseId: string, site: strin
 }
 
 /** Published while the license was valid, in its channels: what a wrap is made for as well. */
-async function installs(
-  tenant: Tenant,
-  license: { readonly product: string; readonly channels: readonly string[]; readonly expires_at: Date | null },
-): Promise<Install[]> {
+async function installs(tenant: Tenant, license: LicenseRow): Promise<Install[]> {
+  const untilMs = coveredUntilMs(rowTerm(license));
   let query = tenant.db
     .selectFrom('releases')
     .select(['channel', 'document'])
@@ -54,7 +63,7 @@ async function installs(
     .where('product', '=', license.product)
     .where('channel', 'in', [...license.channels])
     .where(notHeld(tenant));
-  if (license.expires_at) query = query.where('published_at', '<', license.expires_at);
+  if (untilMs !== undefined) query = query.where('published_at', '<', new Date(untilMs));
   const rows = await query.orderBy('counter', 'desc').limit(MOST_INSTALLS).execute();
   return rows.map(({ channel, document }) => {
     const release = parseDocument(releaseDocumentSchema, Buffer.from(document), 'release document');

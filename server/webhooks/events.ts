@@ -15,6 +15,23 @@ export const EVENTS = {
   'license.issued': z.object({ license: z.string(), customer: z.string(), product: z.string() }),
   'license.rekeyed': z.object({ license: z.string() }),
   'license.revoked': z.object({ license: z.string() }),
+  'license.renewed': z.object({ license: z.string(), expiresAt: z.string().nullable() }),
+  'license.suspended': z.object({ license: z.string(), reason: z.string() }),
+  'license.resumed': z.object({ license: z.string() }),
+  'license.transferred': z.object({
+    license: z.string(),
+    from: z.string(),
+    customer: z.string(),
+    sites: z.int().describe('that were forgotten'),
+  }),
+  'license.changed': z.object({ license: z.string(), changed: z.array(z.string()) }),
+  /** More than the license covers is in use, and its policy is to warn: when the limit is passed. */
+  'license.overage': z.object({
+    license: z.string(),
+    what: z.enum(['nodes', 'sites', 'seats']),
+    used: z.int(),
+    limit: z.int(),
+  }),
   'site.activated': z.object({ site: z.string(), name: z.string(), license: z.string() }),
   'site.removed': z.object({ site: z.string() }),
   'site.version-changed': z.object({

@@ -21,6 +21,7 @@ const ITEMS = Array.from({ length: COUNT }, (_, number) => ({
   channels: ['stable'],
   manifest: '0'.repeat(64),
   scopes: ['site:read'],
+  usage: { nodes: 1, sites: 1 },
   sites: { succeeded: 1, failed: 0, pending: 2 },
   details: { from: '1.0.0', to: '1.1.0' },
 }));

@@ -1,9 +1,11 @@
 // Every call of the API, one by one: it does what it says, answers what its schema says, and is refused to who may not make it. A
 // call that is not in the table below fails the test.
 import assert from 'node:assert/strict';
+import { generateKeyPairSync } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import request from 'supertest';
 import { z } from 'zod';
+import { signOfflineRequest } from '../../../bundles/index.ts';
 import { openAccess } from '../../../server/access/access.ts';
 import { SCOPES } from '../../../server/access/scopes.ts';
 import { OF_PRODUCTS } from '../../../server/access/tokens.ts';
@@ -15,7 +17,7 @@ import { vendorRoutes } from '../../../server/http/vendor-api.ts';
 import { ROLLOUT_ACTIONS } from '../../../server/rollouts/states.ts';
 import { parseNetworks } from '../../../server/webhooks/networks.ts';
 import { HPKE_SUITE } from '../../../signing/hpke.ts';
-import { sha256Hex } from '../../../signing/index.ts';
+import { publicKeyOf, sha256Hex } from '../../../signing/index.ts';
 import { startTestService, type TestService } from '../../support/service.ts';
 
 /** What the routes are, without a service behind them. */
@@ -49,7 +51,7 @@ let limited: string;
 before(async () => {
   service = await startTestService({ mtls: true });
   const { manifest } = await service.publish('1.0.0');
-  const { id } = await service.issue();
+  const { id } = await service.issue({ sites: 2 });
   const [release] = await service.api.all<{ id: string }>('/v1/releases');
   subject = { license: id, release: release?.id as string, manifest, site: 'site-0123456789abcdef' };
   await service.query(
@@ -98,6 +100,15 @@ async function member(): Promise<string> {
   const { token } = await service.api.post<{ token: string }>('/v1/invitations', { email, role: 'auditor' });
   await service.api.post('/v1/invitations/accept', { token, name: 'Member', password: 'several words that fit badly' });
   return firstOf('/v1/members');
+}
+
+/** Of a site without a network. */
+async function activationRequest(id: string): Promise<string> {
+  const { privateKey } = generateKeyPairSync('ed25519');
+  const site = 'site-fedcba9876543210';
+  const publicKey = publicKeyOf(privateKey).keyval.public;
+  const request = { version: 1 as const, license: id, site, name: 'far away', publicKey, nonce: '0'.repeat(32) };
+  return signOfflineRequest(request, privateKey.export({ type: 'pkcs8', format: 'pem' }).toString());
 }
 
 interface Made {
@@ -239,6 +250,16 @@ const CALLS: Readonly<Record<string, () => Made | Promise<Made>>> = {
   'get /v1/licenses/:id/document': () => ({ path: license('/document') }),
   'get /v1/licenses/:id/director': () => ({ path: license('/director') }),
   'post /v1/licenses/:id/rekey': () => ({ path: license('/rekey'), body: {} }),
+  'patch /v1/licenses/:id': () => ({ path: license(), body: { nodes: 2 } }),
+  'get /v1/licenses/:id/history': () => ({ path: license('/history') }),
+  'post /v1/licenses/:id/renew': () => ({ path: license('/renew'), body: { expiresAt: '2099-12-31T23:59:59Z' } }),
+  'post /v1/licenses/:id/suspend': () => ({ path: license('/suspend'), body: { reason: 'unpaid' } }),
+  'post /v1/licenses/:id/resume': () => ({ path: license('/resume'), body: {} }),
+  'post /v1/licenses/:id/transfer': () => ({ path: license('/transfer'), body: { customer: 'Bcme' } }),
+  'post /v1/licenses/:id/activations': async () => ({
+    path: license('/activations'),
+    body: { request: await activationRequest(subject.license) },
+  }),
   'get /v1/sites': () => ({ path: '/v1/sites' }),
   'get /v1/sites/:id': () => ({ path: `/v1/sites/${subject.site}` }),
   'get /v1/sites/:id/events': () => ({ path: `/v1/sites/${subject.site}/events` }),

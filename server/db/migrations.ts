@@ -6,6 +6,7 @@ import { webhooks } from '../webhooks/migration.ts';
 import { ACCESS } from './access-tables.ts';
 import type { Database } from './database.ts';
 import { tenantTables } from './tenant-tables.ts';
+import { draftsAndYanks, rehearsals } from './upgrade-tables.ts';
 
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0001-first-tables': {
@@ -58,6 +59,8 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0012-audit-chain': auditChain,
   '0013-webhooks': webhooks,
   '0014-tenants': tenantTables,
+  '0040-drafts-and-yanks': draftsAndYanks,
+  '0041-rehearsals': rehearsals,
 };
 
 const CERTIFICATES = [

@@ -7,6 +7,7 @@ import type { Tenant } from '../context.ts';
 import { ownedBy } from '../db/owned.ts';
 import { serverError } from '../errors.ts';
 import { activeLicense } from '../licenses/licenses.ts';
+import { rehearsedSteps } from '../licenses/rehearsals.ts';
 import { onlineKey } from '../secrets.ts';
 
 const DAY_MS = 24 * 3600_000;
@@ -26,6 +27,7 @@ export async function directorFor(tenant: Tenant, licenseId: string, site: strin
   const license = await activeLicense(tenant, licenseId);
   if (site !== undefined) await requireSite(tenant, licenseId, site);
   const now = tenant.now();
+  const rehearsals = await rehearsedSteps(tenant, licenseId);
   const life = site === undefined ? LIFE_MS.media : LIFE_MS.connected;
   const document: Director = {
     version: 1,
@@ -36,12 +38,13 @@ export async function directorFor(tenant: Tenant, licenseId: string, site: strin
     expiresAt: new Date(now.getTime() + life).toISOString(),
     sequence: await nextSequence(tenant),
     installs: await installs(tenant, license),
+    ...(rehearsals.length > 0 ? { rehearsals: [...rehearsals] } : {}),
   };
   const key = await onlineKey(tenant, KEY_NAME);
   return signDirector(document, key, keyIdOf(publicKeyOf(key)));
 }
 
-/** Published while the license was valid, in its channels: what a wrap is made for as well. */
+/** Published while the license was valid, in its channels, and not yanked. Wraps are made for yanked ones as well: for recovery. */
 async function installs(
   tenant: Tenant,
   license: { readonly product: string; readonly channels: readonly string[]; readonly expires_at: Date | null },
@@ -51,6 +54,7 @@ async function installs(
     .select(['channel', 'document'])
     .where(ownedBy(tenant, 'releases'))
     .where('state', '=', 'published')
+    .where('yanked_at', 'is', null)
     .where('product', '=', license.product)
     .where('channel', 'in', [...license.channels]);
   if (license.expires_at) query = query.where('published_at', '<', license.expires_at);

@@ -7,10 +7,13 @@ import { authenticator } from '../access/authenticate.ts';
 import { accessRoutes } from '../access/routes.ts';
 import { auditRoutes } from '../audit/routes.ts';
 import type { Context } from '../context.ts';
+import { graphRoutes } from '../graph/routes.ts';
 import type { JobQueue } from '../jobs/queues.ts';
+import { rehearsalRoutes } from '../licenses/rehearsal-routes.ts';
 import { licenseRoutes } from '../licenses/routes.ts';
 import { metricsRoute } from '../metrics/routes.ts';
 import { serviceMetrics } from '../metrics/service-metrics.ts';
+import { lifecycleRoutes } from '../releases/lifecycle-routes.ts';
 import { type Jobs, releaseRoutes } from '../releases/routes.ts';
 import { siteRoutes } from '../sites/routes.ts';
 import { trustRoutes } from '../trust/routes.ts';
@@ -69,7 +72,10 @@ export function vendorRoutes(
     ...accessRoutes(access),
     ...trustRoutes,
     ...releaseRoutes(jobs),
+    ...lifecycleRoutes(jobs.publish),
+    ...graphRoutes,
     ...licenseRoutes,
+    ...rehearsalRoutes,
     ...siteRoutes,
     ...auditRoutes,
     ...webhookRoutes(networks),

@@ -13,6 +13,7 @@ import { interruptedError, reportFailure, usageError } from './failure.ts';
 import { endWithLauncher } from './launcher.ts';
 import {
   auditCommand,
+  channelCommand,
   licenseCommand,
   mediaExportCommand,
   memberCommand,
@@ -42,6 +43,7 @@ const GROUPS: Readonly<Record<string, readonly Command[]>> = {
     serverCommand,
     trustCommand,
     releaseCommand,
+    channelCommand,
     licenseCommand,
     siteCommand,
     memberCommand,

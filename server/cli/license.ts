@@ -9,8 +9,9 @@ import { serverError } from '../errors.ts';
 import type { LicenseView } from '../licenses/licenses.ts';
 import { certificateCommand, certificatesCommand, revokeCertificateCommand } from './certificate.ts';
 import { type ServiceOptions, serviceOf, withService } from './options.ts';
+import { rehearsalCommand } from './rehearsal.ts';
 
-const CERTIFICATES = [certificateCommand, certificatesCommand, revokeCertificateCommand];
+const MORE = [rehearsalCommand, certificateCommand, certificatesCommand, revokeCertificateCommand];
 
 interface IssueFlags extends ServiceOptions {
   readonly customer: string;
@@ -85,7 +86,7 @@ export function licenseCommand(terminal: () => Terminal): Command {
       await (await serviceOf(flags)).post(`/v1/licenses/${encodeURIComponent(id)}/revoke`, {});
       terminal().result({ id, status: 'revoked' }, `License ${id} is revoked.`);
     });
-  for (const make of CERTIFICATES) command.addCommand(make(terminal));
+  for (const make of MORE) command.addCommand(make(terminal));
   return command;
 }
 

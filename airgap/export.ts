@@ -12,6 +12,7 @@ import {
   targetPaths,
 } from '../bundles/index.ts';
 import {
+  type Director,
   ensureDirectory,
   firstExpiry,
   forgetful,
@@ -21,6 +22,7 @@ import {
   type Repository,
   reasonOf,
   refreshFromMedium,
+  verifyDirector,
   writeFileAtomic,
 } from '../signing/index.ts';
 import { airgapError } from './errors.ts';
@@ -95,13 +97,16 @@ async function collect({ directory, product, channel, license, source, firstRoot
   const recorded = recording(source, directory, files);
   const repository = await refreshFromMedium(recorded, forgetful, firstRoot, now.getTime());
   await repository.target(targetPaths.issuers);
-  await repository.target(targetPaths.director);
-  const release = await newestRelease(repository, product, channel);
+  const keys = await repository.target(targetPaths.director);
+  const document = await source.director();
+  const { director } = await verifyDirector(document, keys.bytes);
+  const release = await newestRelease(repository, product, channel, director);
+  await readGraph(repository, product);
   await repository.target(targetPaths.provenance(product, channel, release.version));
   await repository.target(targetPaths.sbom(product, channel, release.version));
   const wrap = await source.wrap(license, release.manifest.sha256);
   files.set(mediaPaths.license(directory), await source.license());
-  files.set(mediaPaths.director(directory), await source.director());
+  files.set(mediaPaths.director(directory), document);
   files.set(mediaPaths.wrap(directory, release.manifest.sha256), `${JSON.stringify(wrap)}\n`);
   return { files, release, validUntil: new Date(firstExpiry(repository.state)).toISOString() };
 }
@@ -127,11 +132,27 @@ async function write(options: ExportOptions, { files, release, validUntil }: Col
   return { ...index, writtenBytes, validUntil };
 }
 
-/** Reading the release makes the medium carry what proves it. */
-async function newestRelease(repository: Repository, product: string, channel: string): Promise<ReleaseDocument> {
-  const newest = (await offeredReleases(repository, product, channel)).at(-1);
+/** A site installs what the service names to it: nothing else is carried there. Reading it makes the medium carry what proves it. */
+async function newestRelease(
+  repository: Repository,
+  product: string,
+  channel: string,
+  { installs }: Director,
+): Promise<ReleaseDocument> {
+  const named = installs.filter(install => install.channel === channel);
+  const offered = await offeredReleases(repository, product, channel);
+  const newest = offered.findLast(({ version }) => named.some(install => install.version === version));
   if (newest) return offeredDocument(repository, product, channel, newest);
   throw airgapError('media-foreign', `The channel ${channel} of ${product} offers nothing yet.`);
+}
+
+/** The medium carries it, where the product has one. */
+async function readGraph(repository: Repository, product: string): Promise<void> {
+  try {
+    await repository.target(targetPaths.graph(product));
+  } catch (error) {
+    if (!hasCode(error, 'target-unknown')) throw error;
+  }
 }
 
 /** What is there already is read, not believed: a stick that was damaged is repaired by exporting to it again. */

@@ -102,7 +102,8 @@ async function documentOf(
   kind: 'sbom' | 'provenance',
 ): Promise<Buffer> {
   const query = new URLSearchParams({ product, version: name, ...(channel === undefined ? {} : { channel }) });
-  const [release] = await api.all<ReleaseView>(`/v1/releases?${query}`);
+  const releases = await api.all<ReleaseView>(`/v1/releases?${query}`);
+  const release = releases.find(({ state }) => state === 'published');
   const documents = release && (await api.get<ReleaseDocuments>(`/v1/releases/${release.id}/documents`));
   const found = documents?.[kind];
   if (!found) throw serverError('not-found', `There is no ${kind} of ${product} ${name}.`);

@@ -21,6 +21,10 @@ export const AGENT_ERRORS = {
     kind: 'storage',
     hint: 'Restore that file from a backup. Without one, remove it: the newest release is taken and unpacked again.',
   },
+  'kept-file-damaged': {
+    kind: 'storage',
+    hint: 'Restore that file from a backup. Without one, remove it: labels and accepted risks have to be set again, the rest is found out anew.',
+  },
   'anchor-mismatch': {
     kind: 'license',
     hint: 'Do not use this file. Ask the vendor for the fingerprint over another channel.',
@@ -64,6 +68,19 @@ export const AGENT_ERRORS = {
   'release-disputed': {
     kind: 'integrity',
     hint: 'Do not install it. Tell the vendor: the service and the signed release differ.',
+  },
+  'update-held-back': {
+    kind: 'conflict',
+    hint: '`rollover status` says what it waits for. What is decided again when that changes needs nobody here.',
+  },
+  'agent-too-old': { kind: 'conflict', hint: 'Update the agent to that version or a newer one first.' },
+  'version-withdrawn': {
+    kind: 'conflict',
+    hint: 'Do not install it. The next look for updates finds what takes its place.',
+  },
+  'risk-unknown': {
+    kind: 'input',
+    hint: 'Copy the name as `rollover status` prints it. Names are those of the vendor’s upgrade graph.',
   },
   'update-none': { kind: 'conflict', hint: 'Nothing newer is offered on this channel.' },
   'media-incomplete': {

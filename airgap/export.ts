@@ -111,6 +111,13 @@ async function collect({ directory, product, channel, license, source, firstRoot
   return { files, release, validUntil: new Date(firstExpiry(repository.state)).toISOString() };
 }
 
+/** Where the vendor has a graph, sites without a network find their path by it as well. */
+async function readGraph(repository: Repository, product: string): Promise<void> {
+  await repository.target(targetPaths.graph(product)).catch(error => {
+    if (!hasCode(error, 'target-unknown')) throw error;
+  });
+}
+
 async function write(options: ExportOptions, { files, release, validUntil }: Collected): Promise<Exported> {
   const { directory, product, channel, license, now } = options;
   await rm(mediaPaths.index(directory), { force: true });
@@ -144,15 +151,6 @@ async function newestRelease(
   const newest = offered.findLast(({ version }) => named.some(install => install.version === version));
   if (newest) return offeredDocument(repository, product, channel, newest);
   throw airgapError('media-foreign', `The channel ${channel} of ${product} offers nothing yet.`);
-}
-
-/** The medium carries it, where the product has one. */
-async function readGraph(repository: Repository, product: string): Promise<void> {
-  try {
-    await repository.target(targetPaths.graph(product));
-  } catch (error) {
-    if (!hasCode(error, 'target-unknown')) throw error;
-  }
 }
 
 /** What is there already is read, not believed: a stick that was damaged is repaired by exporting to it again. */

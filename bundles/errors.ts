@@ -35,6 +35,10 @@ export const BUNDLE_ERRORS = {
     kind: 'integrity',
     hint: 'The bytes differ from what was signed. Fetch or copy that object again, from another source if need be.',
   },
+  'object-store-away': {
+    kind: 'storage',
+    hint: 'Try again in a moment. If it stays so, check the S3 service and the way to it.',
+  },
   'object-corrupt': {
     kind: 'integrity',
     hint: 'The bytes differ from their name. Fetch or copy that object again, from another source if need be.',
@@ -50,6 +54,10 @@ export const BUNDLE_ERRORS = {
   'bulletin-invalid': {
     kind: 'integrity',
     hint: 'Ask again later, or another source; if it goes on, tell the vendor.',
+  },
+  'bulletin-older': {
+    kind: 'integrity',
+    hint: 'Somebody on the way repeats old answers, or the service was set back. Tell the vendor if it goes on.',
   },
   'bulletin-expired': {
     kind: 'integrity',

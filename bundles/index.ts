@@ -19,7 +19,7 @@ export * from './release.ts';
 export * from './rollout/budget.ts';
 export * from './rollout/bulletin.ts';
 export * from './rollout/decision.ts';
-export { type Rollout, resumed, rolloutSchema } from './rollout/rollout.ts';
+export { type Rollout, type RolloutPlan, resumed, rolloutPlanSchema, rolloutSchema } from './rollout/rollout.ts';
 export { bucketOf, type RolloutSite } from './rollout/stages.ts';
 export { openSealedIndex } from './seal.ts';
 export type { ObjectSource, Transfer, Wanted } from './source.ts';

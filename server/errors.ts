@@ -17,6 +17,18 @@ export const SERVER_ERRORS = {
     kind: 'network',
     hint: 'Correct DATABASE_URL (host, port, user, password, database), or leave it out for the embedded PostgreSQL.',
   },
+  'database-away': {
+    kind: 'busy',
+    hint: 'Send it again in a moment. If it stays so, tell the operator of the service: docs/operations.md says what to do.',
+  },
+  'schema-newer': {
+    kind: 'conflict',
+    hint: 'Start the version of rollover that has written it, or a newer one.',
+  },
+  'idempotency-lost': {
+    kind: 'conflict',
+    hint: 'Look for what it made; do not send it again with another key. A license file that is lost is replaced by a new key.',
+  },
   'queue-unreachable': {
     kind: 'network',
     hint: 'Start Redis, or correct REDIS_URL; without it the queue runs on PostgreSQL.',
@@ -68,6 +80,11 @@ export const SERVER_ERRORS = {
   'idempotency-mismatch': { kind: 'conflict', hint: 'Use a new Idempotency-Key for another request.' },
   'idempotency-running': { kind: 'busy', hint: 'Wait a moment, and send it again with the same key.' },
   'not-found': { kind: 'input', hint: 'Check the name. The list commands show what there is.' },
+  'rollout-exists': { kind: 'conflict', hint: 'Change that one, or remove it first.' },
+  'rollout-state': {
+    kind: 'conflict',
+    hint: '`rollover rollout show` says what state it is in, and what it can be next.',
+  },
   'trust-exists': { kind: 'conflict', hint: 'The root of trust is set up once. Rotate keys instead of starting anew.' },
   'trust-missing': { kind: 'conflict', hint: 'Run `rollover trust init` first.' },
   'release-exists': {
@@ -168,6 +185,7 @@ const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   'idempotency-running': 409,
   'too-many-requests': 429,
   'not-found': 404,
+  'object-store-away': 503,
   'object-missing': 404,
   'metadata-missing': 404,
   'body-too-large': 413,

@@ -5,6 +5,7 @@ export * from './cli/license.ts';
 export * from './cli/media.ts';
 export * from './cli/member.ts';
 export * from './cli/release.ts';
+export * from './cli/rollout.ts';
 export * from './cli/server.ts';
 export * from './cli/site.ts';
 export * from './cli/token.ts';

@@ -1,5 +1,5 @@
-// `rollover agent`: runs the on-prem agent; `rollover agent activate` binds the site to its license first, and
-// `rollover agent certificate` changes what it connects with.
+// `rollover agent`: runs the on-prem agent; `rollover agent activate` binds the site to its license first,
+// `rollover agent certificate` changes what it connects with, and `rollover agent accept-risk` lets an upgrade pass a risk.
 import { hostname } from 'node:os';
 import { Command, Option } from 'commander';
 import { pino } from 'pino';
@@ -14,10 +14,12 @@ import {
   DEFAULT_BOOT_PORT,
   DEFAULT_CLUSTER,
   DEFAULT_CONSOLE_PORT,
+  parseLabels,
   parseMirrors,
   seconds,
   withData,
 } from './options.ts';
+import { acceptRiskCommand } from './risk.ts';
 
 interface RunFlags {
   readonly data: string;
@@ -28,6 +30,7 @@ interface RunFlags {
   readonly mirror: readonly string[];
   readonly peer: readonly string[];
   readonly checkEvery: number;
+  readonly label?: Readonly<Record<string, string>>;
   readonly rebootTimeout: number;
   readonly verbose?: boolean;
 }
@@ -56,7 +59,12 @@ export function agentCommand(terminal: () => Terminal): Command {
       [],
     )
     .option('--peer <url...>', 'boot services of other agents nearby, to fetch sealed objects from', parseUrls, [])
-    .option('--check-every <seconds>', 'how often to look for updates', seconds, 60)
+    .option('--check-every <seconds>', 'how often to look for updates, on average', seconds, 60)
+    .option(
+      '--label <name=value...>',
+      'a label of this site, for staged rollouts; kept. NAME= takes it away',
+      parseLabels,
+    )
     .option('--reboot-timeout <seconds>', 'how long a node may take to come back', seconds, 900)
     .option('--verbose', 'log to stderr, as JSON lines')
     .action(async (flags: RunFlags) => {
@@ -74,6 +82,7 @@ export function agentCommand(terminal: () => Terminal): Command {
         checkEveryMs: flags.checkEvery * 1000,
         rebootTimeoutMs: flags.rebootTimeout * 1000,
         agentVersion: VERSION,
+        ...(flags.label ? { labels: flags.label } : {}),
         ...(flags.verbose ? { log: pino(pino.destination(2)) } : {}),
       });
       const { consoleUrl, bootUrl } = agent;
@@ -94,6 +103,10 @@ export function agentCommand(terminal: () => Terminal): Command {
   const activation = withData(command.command('activate'))
     .argument('<license-file>', 'the file that the vendor sent', parsePath)
     .description('bind this site to its license (once)')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  rollover agent activate acme.license.json\n  rollover agent activate acme.license.json --offline                          (behind an air gap)\n  rollover agent activate acme.license.json --certificate acme.p12             (where the vendor sent one)',
+    )
     .option('--name <name>', 'what people call this site', parseName, hostname())
     .option('--channel <name>', 'channel to follow (default: the license’s first)')
     .addOption(new Option('--hardware <kind>', 'what the nodes are').choices(hardwareSchema.options).default('x86_64'))
@@ -122,6 +135,7 @@ export function agentCommand(terminal: () => Terminal): Command {
     );
   });
   command.addCommand(certificateCommand(terminal));
+  command.addCommand(acceptRiskCommand(terminal));
   return command;
 }
 

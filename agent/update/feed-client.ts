@@ -11,9 +11,11 @@ import {
   feedPaths,
   parseDocument,
   type SiteReport,
+  type Watch,
 } from '../../bundles/index.ts';
 import { type MetadataSource, RolloverError, type Wrap, wrapSchema } from '../../signing/index.ts';
 import { agentError } from '../errors.ts';
+import type { Said } from './bulletin.ts';
 import { collectAtMost } from './collect.ts';
 import { type FeedConnection, transportError } from './feed-connection.ts';
 import { mtlsConnection } from './mtls-connection.ts';
@@ -28,13 +30,20 @@ const CONNECT_TIMEOUT_MS = 10_000;
 const ANSWER_TIMEOUT_MS = 120_000;
 const JSON_BYTES = 64 * 1024;
 const DIRECTOR_BYTES = 256 * 1024;
+/** 16 rollouts that name a thousand sites in each of several stages, and 200 yanks in full length. */
+const BULLETIN_BYTES = 4 * 1024 * 1024;
 
 export interface FeedClient extends MetadataSource, BundleSource {
   /** Binds the site to its license; returns the license document. */
   activate(request: ActivationRequest): Promise<string>;
+  /** What the service says of a channel; `unchanged` when that has this ETag still. */
+  bulletin(product: string, channel: string, etag?: string): Promise<Answered | { readonly kind: 'unchanged' }>;
   report(report: SiteReport): Promise<void>;
   close(): void;
 }
+
+/** What a service that answers has to say of a channel. */
+type Answered = Exclude<Said, { readonly kind: 'silent' }>;
 
 export interface FeedOptions {
   readonly connectTimeoutMs?: number;
@@ -71,6 +80,10 @@ export function feedClient(
       const answer = await required(feedPaths.director(site.site), DIRECTOR_BYTES);
       return parseDocument(directorResponseSchema, answer, 'answer about this site').document;
     },
+    bulletin: (product, channel, etag) =>
+      visit.spend('the bulletin', BULLETIN_BYTES, watch =>
+        askBulletin(sender, feedPaths.bulletin(product, channel), etag, watch),
+      ),
     async license() {
       return parseDocument(activationResponseSchema, await required(feedPaths.license, JSON_BYTES), 'license').license;
     },
@@ -84,6 +97,33 @@ export function feedClient(
     },
     close: () => agent.destroy(),
   };
+}
+
+/** One small question, answered without a body while nothing has changed (RFC 9110, section 13.1.2). */
+async function askBulletin(sender: Sender, path: string, etag: string | undefined, { asked, arrived, signal }: Watch) {
+  asked();
+  const condition = etag === undefined ? {} : { 'if-none-match': etag };
+  const response = await sender.ask(path, { 'accept-encoding': 'identity', ...condition }, signal);
+  const { statusCode = 0, headers } = response;
+  const isKnown = statusCode === 304 && etag !== undefined;
+  if (statusCode !== 200 && !isKnown && !sender.missing.includes(statusCode)) throw await sender.refusal(response);
+  const tooLarge = () => agentError('feed-too-large', `The ${sender.name} sends a bulletin of too many bytes.`);
+  const body = await collectAtMost(counting(response, arrived), BULLETIN_BYTES, tooLarge).catch(error => {
+    throw error instanceof RolloverError ? error : sender.broken(error);
+  });
+  if (isKnown) return { kind: 'unchanged' as const };
+  if (statusCode !== 200) return { kind: 'none' as const };
+  const tag = headers.etag !== undefined && ETAG.test(headers.etag) ? { etag: headers.etag } : {};
+  return { kind: 'document' as const, document: body.toString('utf8').trim(), ...tag };
+}
+
+const ETAG = /^(W\/)?"[\x21\x23-\x7e]{1,128}"$/;
+
+async function* counting(parts: AsyncIterable<Uint8Array>, arrived: Watch['arrived']) {
+  for await (const part of parts) {
+    arrived(part.length);
+    yield part;
+  }
 }
 
 interface FeedSender extends Sender {

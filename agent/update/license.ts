@@ -27,10 +27,12 @@ export async function followLicense(
   now: Date,
 ): Promise<License> {
   const { bytes: issuers } = await repository.target(targetPaths.issuers);
-  const kept = await verifiedFor(site, site.license, issuers);
+  const publicKey = await entitlementPublicKey(entitlementSecret(site));
+  const verified = (document: string) => verifiedFor({ id: site.licenseId, publicKey }, document, issuers);
+  const kept = await verified(site.license);
   for (const source of sources) {
     const brought = await broughtBy(source);
-    const fresh = brought === undefined ? undefined : await verifiedFor(site, brought, issuers);
+    const fresh = brought === undefined ? undefined : await verified(brought);
     if (brought === undefined || !fresh || (kept && fresh.issuedAt <= kept.issuedAt)) continue;
     requireCovers(fresh, site, now);
     await writeSite(directory, { ...site, license: brought });
@@ -52,12 +54,14 @@ async function broughtBy(source: BundleSource): Promise<string | undefined> {
 }
 
 /** Undefined for a document that no issuer of today signed, or that is for another license or another entitlement key. */
-async function verifiedFor(site: Site, document: string, issuers: Uint8Array): Promise<License | undefined> {
+async function verifiedFor(
+  ours: { readonly id: string; readonly publicKey: string },
+  document: string,
+  issuers: Uint8Array,
+): Promise<License | undefined> {
   try {
     const license = await verifyLicense(document, issuers);
-    const isOurs =
-      license.id === site.licenseId &&
-      license.entitlement.publicKey === (await entitlementPublicKey(entitlementSecret(site)));
+    const isOurs = license.id === ours.id && license.entitlement.publicKey === ours.publicKey;
     return isOurs ? license : undefined;
   } catch (error) {
     if (hasCode(error, 'license-invalid')) return undefined;

@@ -9,6 +9,7 @@ import { serverError } from '../errors.ts';
 import type { LicenseView } from '../licenses/licenses.ts';
 import { certificateCommand, certificatesCommand, revokeCertificateCommand } from './certificate.ts';
 import { type ServiceOptions, serviceOf, withService } from './options.ts';
+import { allOf, type ListOptions, withPages } from './pages.ts';
 import { rehearsalCommand } from './rehearsal.ts';
 
 const MORE = [rehearsalCommand, certificateCommand, certificatesCommand, revokeCertificateCommand];
@@ -28,6 +29,10 @@ export function licenseCommand(terminal: () => Terminal): Command {
 
   withService(command.command('issue'))
     .description('issue a license; writes the license file for the customer')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  rollover license issue --customer Acme --product cloud --out acme.license.json\n  rollover license issue --customer Acme --product cloud --channel stable edge --nodes 40 --expires 2027-12-31 --out acme.license.json',
+    )
     .requiredOption('--customer <name>', 'whose license it is')
     .requiredOption('--product <name>', 'what it is for')
     .option('--channel <name...>', 'channels it may follow', ['stable'])
@@ -46,10 +51,11 @@ export function licenseCommand(terminal: () => Terminal): Command {
       );
     });
 
-  withService(command.command('list'))
+  withPages(withService(command.command('list')))
     .description('all licenses, newest first')
-    .action(async (flags: ServiceOptions) => {
-      const licenses = await (await serviceOf(flags)).all<LicenseView>('/v1/licenses');
+    .addHelpText('after', '\nExamples:\n  rollover license list\n  rollover license list --limit 5 -o json')
+    .action(async (flags: ServiceOptions & ListOptions) => {
+      const licenses = await allOf<LicenseView>(await serviceOf(flags), '/v1/licenses', flags.limit);
       const rows = licenses.map(l => [
         l.id,
         l.customer,
@@ -65,8 +71,9 @@ export function licenseCommand(terminal: () => Terminal): Command {
     });
 
   withService(command.command('rekey'))
-    .argument('<license>', 'its id')
-    .description('give a license a new entitlement key; the old license file opens nothing more')
+    .argument('<license>', 'its id, as `rollover license list` shows it')
+    .description('give a license a new key; the old license file opens nothing more')
+    .addHelpText('after', '\nExample:\n  rollover license rekey lic-… --out acme-2.license.json')
     .requiredOption('--out <file>', 'where to write the new license file (it is a secret: mode 0600)', parsePath)
     .action(async (id: string, flags: ServiceOptions & { readonly out: string }) => {
       const api = await serviceOf(flags);
@@ -80,8 +87,9 @@ export function licenseCommand(terminal: () => Terminal): Command {
     });
 
   withService(command.command('revoke'))
-    .argument('<license>', 'its id')
-    .description('no new connections and updates for this license; running clusters keep running')
+    .argument('<license>', 'its id, as `rollover license list` shows it')
+    .description('end a license: no new connections and updates for it; running clusters keep running')
+    .addHelpText('after', '\nExample:\n  rollover license revoke lic-…')
     .action(async (id: string, flags: ServiceOptions) => {
       await (await serviceOf(flags)).post(`/v1/licenses/${encodeURIComponent(id)}/revoke`, {});
       terminal().result({ id, status: 'revoked' }, `License ${id} is revoked.`);

@@ -17,6 +17,7 @@ export function mediaExportCommand(terminal: () => Terminal): Command {
   return withService(new Command('export'))
     .argument('<directory>', 'where to write: a mounted stick, or any folder', parsePath)
     .description('write the newest release for one license; safe to run again')
+    .addHelpText('after', '\nExample:\n  rollover media export /media/stick --license lic-…')
     .requiredOption('--license <id>', 'the license of the site')
     .option('--channel <name>', 'channel to take the release from (default: the license’s first)')
     .action(async (directory: string, flags: ExportFlags) => {

@@ -17,6 +17,7 @@ import type { ReleaseView } from '../releases/releases.ts';
 import { graphCommand, pathCommand } from './graph.ts';
 import { promoteCommand, provenanceCommand, sbomCommand, unyankCommand, yankCommand } from './lifecycle.ts';
 import { type ServiceOptions, serviceOf, withKeys, withService } from './options.ts';
+import { allOf, type ListOptions, withOutput, withPages } from './pages.ts';
 
 export function releaseCommand(terminal: () => Terminal): Command {
   const command = new Command('release').description('publish releases and see what is published');
@@ -53,12 +54,16 @@ export function releaseCommand(terminal: () => Terminal): Command {
       );
     });
 
-  withService(command.command('list'))
+  withPages(withService(command.command('list')))
     .description('what is published, newest first')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  rollover release list --product cloud\n  rollover release list --limit 5 -o json',
+    )
     .option('--product <name>', 'only this product')
-    .action(async (flags: ServiceOptions & { readonly product?: string }) => {
+    .action(async (flags: ServiceOptions & ListOptions & { readonly product?: string }) => {
       const query = flags.product === undefined ? '' : `?product=${encodeURIComponent(flags.product)}`;
-      const releases = await (await serviceOf(flags)).all<ReleaseView>(`/v1/releases${query}`);
+      const releases = await allOf<ReleaseView>(await serviceOf(flags), `/v1/releases${query}`, flags.limit);
       const rows = releases.map(r => [
         r.product,
         r.version,
@@ -69,11 +74,12 @@ export function releaseCommand(terminal: () => Terminal): Command {
       ]);
       terminal().result(releases, table(['product', 'version', 'channel', 'state', 'published', 'manifest'], rows));
     });
-  withService(command.command('diff'))
+  withOutput(withService(command.command('diff')))
     .argument('<product>', 'the product')
     .argument('<from>', 'version that a site has')
     .argument('<to>', 'version that it takes')
     .description('what would travel from one version to the other, and which files changed')
+    .addHelpText('after', '\nExample:\n  rollover release diff cloud 5.1.0 5.2.0')
     .action(async (product: string, from: string, to: string, flags: ServiceOptions) => {
       const api = await serviceOf(flags);
       const [before, after] = await Promise.all([
@@ -89,6 +95,7 @@ export function releaseCommand(terminal: () => Terminal): Command {
     .argument('<version>', 'its version')
     .requiredOption('--tar <file>', 'where to write an ordinary tar', parsePath)
     .description('write a published release as an ordinary tar')
+    .addHelpText('after', '\nExample:\n  rollover release export cloud 5.2.0 --tar cloud-5.2.0.tar')
     .action(async (product: string, version: string, flags: ServiceOptions & { readonly tar: string }) => {
       const out = terminal();
       const progress = out.progress('reading');
@@ -104,9 +111,8 @@ export function releaseCommand(terminal: () => Terminal): Command {
   withService(command.command('wrap'))
     .argument('<product>', 'the product')
     .argument('<version>', 'its version')
-    .description(
-      'make the wrapped keys of a release for all licenses ahead of being asked (not needed: they are made lazily)',
-    )
+    .description('make the key of a release for each license ahead of time (not needed: else made when a site asks)')
+    .addHelpText('after', '\nExample:\n  rollover release wrap cloud 5.2.0')
     .action(async (product: string, version: string, flags: ServiceOptions) => {
       const out = terminal();
       const api = await serviceOf(flags);
@@ -124,6 +130,7 @@ export function releaseCommand(terminal: () => Terminal): Command {
 
   withService(command.command('gc'))
     .description('take away stored objects that no release needs any more')
+    .addHelpText('after', '\nExample:\n  rollover release gc --dry-run')
     .option('--dry-run', 'only say what would go')
     .option('--grace <hours>', 'leave alone what is younger', hours, 24)
     .action(async (flags: ServiceOptions & { readonly dryRun?: boolean; readonly grace: number }) => {

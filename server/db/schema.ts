@@ -290,18 +290,66 @@ export interface DeliveryTable {
   created_at: Instant;
 }
 
+/** A rollout of a version in a channel; `document` is what sites are told of it. */
+export interface RolloutTable {
+  organization: string;
+  id: string;
+  product: string;
+  channel: string;
+  version: string;
+  state: string;
+  document: Json;
+  paused_at: Instant | null;
+  /** Why the service, or who, halted it. */
+  halted_why: string | null;
+  revision: number;
+  created_at: Instant;
+}
+
+/** What a site that is offered a version has made of it. */
+export type Outcome = 'succeeded' | 'failed' | 'pending';
+
+export interface RolloutOutcomeTable {
+  rollout_id: string;
+  site_id: string;
+  outcome: Outcome;
+  at: Instant;
+}
+
+/** What is said of a channel now, signed. */
+export interface BulletinTable {
+  organization: string;
+  product: string;
+  channel: string;
+  sequence: number;
+  /** A digest of what it says, and of the key that says it: without a change, no new one is signed. */
+  said: string;
+  /** A compact JWS. */
+  document: string;
+  expires_at: Instant;
+}
+
 /** What a POST with an `Idempotency-Key` was answered. */
 export interface IdempotencyTable {
   id: string;
   fingerprint: string;
   created_at: Instant;
+  /** When it had its effect; it may have died before it was answered. */
+  effect_at: Instant | null;
   /** Null while it is under way. */
   status: number | null;
   /** JSON, sealed, in base64. */
   body: string | null;
 }
 
+/** One row: the oldest schema whose code runs on this one. */
+export interface SchemaCompatTable {
+  one: Generated<boolean>;
+  oldest: string;
+}
+
 export interface Tables {
+  schema_compat: SchemaCompatTable;
   idempotency: IdempotencyTable;
   secrets: SecretTable;
   metadata: MetadataTable;
@@ -323,6 +371,9 @@ export interface Tables {
   oidc_nonces: OidcNonceTable;
   attempts: AttemptTable;
   audit: AuditTable;
+  rollouts: RolloutTable;
+  rollout_outcomes: RolloutOutcomeTable;
+  bulletins: BulletinTable;
   webhooks: WebhookTable;
   webhook_deliveries: DeliveryTable;
 }

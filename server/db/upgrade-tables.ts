@@ -23,7 +23,7 @@ export const rehearsals: Migration = {
       id text primary key, organization text not null references organizations (id),
       license_id text not null references licenses (id), from_version text not null, to_version text not null,
       evidence text not null, actor text not null, created_at timestamptz not null)`.execute(db);
-    await sql`create index rehearsals_by_license on rehearsals (license_id, created_at, id)`.execute(db);
+    await sql`create index rehearsals_by_license on rehearsals (organization, license_id, created_at, id)`.execute(db);
   },
   async down(db: Kysely<unknown>) {
     await db.schema.dropTable('rehearsals').execute();

@@ -1,6 +1,6 @@
 // What a site may install, said by the service for one license: the releases of its channels that it is entitled to. Rollouts
 // and yanks narrow this; the offline keys have said what exists.
-import { sql } from 'kysely';
+import { type RawBuilder, sql } from 'kysely';
 import { parseDocument, releaseDocumentSchema } from '../../bundles/index.ts';
 import { type Director, type Install, keyIdOf, publicKeyOf, signDirector } from '../../signing/index.ts';
 import type { Tenant } from '../context.ts';
@@ -56,7 +56,8 @@ async function installs(
     .where('state', '=', 'published')
     .where('yanked_at', 'is', null)
     .where('product', '=', license.product)
-    .where('channel', 'in', [...license.channels]);
+    .where('channel', 'in', [...license.channels])
+    .where(notHeld(tenant));
   if (license.expires_at) query = query.where('published_at', '<', license.expires_at);
   const rows = await query.orderBy('counter', 'desc').limit(MOST_INSTALLS).execute();
   return rows.map(({ channel, document }) => {
@@ -64,6 +65,14 @@ async function installs(
     const { version, counter, manifest, image } = release;
     return { channel, version, counter, manifest, ...(image ? { hardware: image.hardware } : {}) };
   });
+}
+
+/** A version whose rollout is paused or halted is offered to nobody, also where no bulletin is asked for. */
+function notHeld({ organization }: Tenant): RawBuilder<boolean> {
+  return sql<boolean>`not exists (
+    select from rollouts held
+    where held.organization = ${organization} and held.product = releases.product and held.channel = releases.channel
+      and held.version = releases.version and held.state in ('paused', 'halted'))`;
 }
 
 async function requireSite({ db }: Tenant, license: string, site: string): Promise<void> {

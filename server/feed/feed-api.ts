@@ -11,6 +11,7 @@ import { sendMetadata, sendObject } from '../http/objects.ts';
 import { notFound, problems } from '../http/problem.ts';
 import { licenseDocument } from '../licenses/licenses.ts';
 import { wrapFor } from '../licenses/wraps.ts';
+import type { BulletinBoard } from '../rollouts/board.ts';
 import { activateSite, recordReport } from '../sites/sites.ts';
 import { connectionOf } from './connection.ts';
 
@@ -23,8 +24,14 @@ interface Visitor {
 }
 
 /** Builds the app that runs behind the ports for sites. */
-export function feedApi(context: Context): Express {
+export function feedApi(context: Context, board: Pick<BulletinBoard, 'send'>): Express {
   const app = newApp();
+  // Before anything is asked of the database: it is said to everybody alike.
+  app.get(feedPaths.bulletin(':product', ':channel'), (request, response, next) => {
+    const [product, channel] = [param(request, 'product'), param(request, 'channel')];
+    const { organization } = connectionOf(request.socket);
+    if (!board.send({ organization, product, channel }, request, response)) next();
+  });
   app.use(async (request, _response, next) => {
     // A license, or a certificate of it, that was revoked since the handshake is refused at its next request.
     const { license, stillOpens } = connectionOf(request.socket);

@@ -5,7 +5,7 @@ import { editTargets } from '../../signing/index.ts';
 import { type Actor, audit } from '../audit/audit.ts';
 import type { Tenant } from '../context.ts';
 import type { Database } from '../db/database.ts';
-import { ownedBy, seesProduct } from '../db/owned.ts';
+import { ownedBy, requireProduct } from '../db/owned.ts';
 import { serverError } from '../errors.ts';
 import { type ReleaseView, view } from '../releases/releases.ts';
 import { type Publication, publish, publishedMetadata } from '../trust/repository.ts';
@@ -24,11 +24,10 @@ export interface GraphView {
 /** More are counted instead of named. */
 const MOST_NAMED = 10;
 
-/** The published graph of a product. @throws `not-found` */
+/** The published graph of a product. @throws `not-found`, `forbidden` for a product that the caller is not limited to */
 export async function graphOfProduct(tenant: Tenant, product: string): Promise<GraphView> {
-  const role = seesProduct(tenant, product)
-    ? await publishedMetadata(tenant, targetPaths.graphRole(product))
-    : undefined;
+  requireProduct(tenant, product);
+  const role = await publishedMetadata(tenant, targetPaths.graphRole(product));
   const edited = role && editTargets(role);
   const entry = edited?.targets.get(targetPaths.graph(product));
   if (!edited || !entry) throw serverError('not-found', `${product} has no upgrade graph.`);
@@ -49,9 +48,7 @@ export async function publishGraph(
   publication: Publication,
   actor: Actor,
 ): Promise<GraphView> {
-  if (!seesProduct(tenant, product)) {
-    throw serverError('forbidden', `This caller is limited to other products than ${product}.`);
-  }
+  requireProduct(tenant, product);
   const graph = carriedGraph(product, publication);
   requireNothingElse(product, publication);
   if (!graph) throw serverError('request-invalid', `The publication does not carry ${targetPaths.graph(product)}.`);

@@ -15,7 +15,7 @@ import {
 } from '../../signing/index.ts';
 import { type Actor, audit } from '../audit/audit.ts';
 import type { Context, Tenant } from '../context.ts';
-import { ownedBy, seesProduct } from '../db/owned.ts';
+import { ownedBy, requireProduct } from '../db/owned.ts';
 import type { LicenseStatus, LicenseTable } from '../db/schema.ts';
 import { serverError } from '../errors.ts';
 import { isBefore, type Page, type PageRequest, page, readCursor } from '../http/paging.ts';
@@ -56,9 +56,7 @@ export async function issueLicense(
   order: LicenseOrder,
   actor: Actor,
 ): Promise<{ readonly id: string; readonly file: LicenseFile }> {
-  if (!seesProduct(tenant, order.product)) {
-    throw serverError('forbidden', `This caller is limited to other products than ${order.product}.`);
-  }
+  requireProduct(tenant, order.product);
   const id = `lic-${randomUUID()}`;
   const now = tenant.now();
   const license: Omit<License, 'entitlement'> = {

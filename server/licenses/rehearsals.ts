@@ -63,6 +63,7 @@ export async function listRehearsals(
   let query = tenant.db
     .selectFrom('rehearsals')
     .selectAll()
+    .where('organization', '=', tenant.organization)
     .where('license_id', '=', license)
     .orderBy('created_at', 'desc')
     .orderBy('id', 'desc')
@@ -73,12 +74,13 @@ export async function listRehearsals(
 
 /** The steps that were rehearsed for a license: each once, the newest first, as many as sites can be told. */
 export async function rehearsedSteps(
-  { db }: Tenant,
+  { db, organization }: Tenant,
   license: string,
 ): Promise<readonly { readonly from: string; readonly to: string }[]> {
   const rows = await db
     .selectFrom('rehearsals')
     .select(['from_version as from', 'to_version as to'])
+    .where('organization', '=', organization)
     .where('license_id', '=', license)
     .groupBy(['from_version', 'to_version'])
     .orderBy(({ fn }) => fn.max('created_at'), 'desc')

@@ -10,13 +10,15 @@ const CALL_TIMEOUT_MS = 30_000;
 const LONG_TIMEOUT_MS = 240_000;
 /** The most that a page has. */
 const PAGE_ITEMS = 200;
+/** A list that is longer does not end: two million items. */
+const MOST_PAGES = 10_000;
 const KNOWN: ErrorTable = { ...SIGNING_ERRORS, ...BUNDLE_ERRORS, ...SERVER_ERRORS };
 
 export interface ApiClient {
   readonly url: string;
   get<T>(path: string): Promise<T>;
-  /** All items of a list, page by page. */
-  all<T>(path: string): Promise<readonly T[]>;
+  /** All items of a list, page by page; the first `most` of them, when given. @throws `service-failed` for a list without an end */
+  all<T>(path: string, most?: number): Promise<readonly T[]>;
   post<T>(path: string, body: unknown): Promise<T>;
   patch<T>(path: string, body: unknown): Promise<T>;
   /** As `post`, for work that may take minutes. */
@@ -64,16 +66,17 @@ export function apiClient(url: string, token: string): ApiClient {
   return {
     url,
     get,
-    async all<T>(path: string) {
+    async all<T>(path: string, most = Number.POSITIVE_INFINITY) {
       const items: T[] = [];
       const pages = new URL(path, url);
-      pages.searchParams.set('limit', `${PAGE_ITEMS}`);
-      for (;;) {
+      for (let count = 0; count < MOST_PAGES; count++) {
+        pages.searchParams.set('limit', `${Math.min(PAGE_ITEMS, most - items.length)}`);
         const page = await get<Page<T>>(`${pages.pathname}${pages.search}`);
         items.push(...page.items);
-        if (page.next === null) return items;
+        if (page.next === null || items.length >= most) return items.slice(0, most);
         pages.searchParams.set('cursor', page.next);
       }
+      throw serverError('service-failed', `The list ${path} of ${url} has no end.`);
     },
     post: (path, body) => json({ ...post, path, body: JSON.stringify(body) }),
     patch: (path, body) => json({ ...post, method: 'PATCH', path, body: JSON.stringify(body) }),

@@ -4,7 +4,7 @@ import { parseDocument, releaseDocumentSchema } from '../../bundles/index.ts';
 import { CONTENT_KEY_BYTES } from '../../signing/index.ts';
 import { type Actor, audit } from '../audit/audit.ts';
 import type { Tenant } from '../context.ts';
-import { seesProduct } from '../db/owned.ts';
+import { requireProduct } from '../db/owned.ts';
 import { serverError } from '../errors.ts';
 import { DRAFT } from './channel-order.ts';
 import { sealContentKey } from './content-keys.ts';
@@ -31,9 +31,7 @@ export async function keepDraft(tenant: Tenant, draft: DraftSubmission, actor: A
   if (draft.contentKey.length !== CONTENT_KEY_BYTES) {
     throw serverError('request-invalid', `A content key has ${CONTENT_KEY_BYTES} bytes.`);
   }
-  if (!seesProduct(tenant, product)) {
-    throw serverError('forbidden', `This caller is limited to other products than ${product}.`);
-  }
+  requireProduct(tenant, product);
   const { sbom, provenance } = draft;
   const content = {
     counter: 0,

@@ -5,6 +5,7 @@ import { sha256HexSchema } from '../../signing/index.ts';
 import { base64Schema, filesSchema } from '../files.ts';
 import { idParams, nameSchema } from '../http/names.ts';
 import { type Route, route } from '../http/route.ts';
+import type { BulletinBoard } from '../rollouts/board.ts';
 import { listChannels } from './channels.ts';
 import { documentsOf } from './documents.ts';
 import { keepDraft } from './drafts.ts';
@@ -34,8 +35,11 @@ const channelSchema = z.strictObject({
   yanked: z.array(z.string()).describe('versions'),
 });
 
-/** All of them. */
-export function lifecycleRoutes(publish: (job: PublishJob) => Promise<void>): readonly Route[] {
+/** All of them. A yank is on the board before it is answered. */
+export function lifecycleRoutes(
+  publish: (job: PublishJob) => Promise<void>,
+  board: Pick<BulletinBoard, 'read'>,
+): readonly Route[] {
   return [
     route({
       method: 'get',
@@ -110,8 +114,11 @@ export function lifecycleRoutes(publish: (job: PublishJob) => Promise<void>): re
       params: idParams,
       body: z.strictObject({ reason: plainText(LONGEST_REASON), advice: plainText(LONGEST_REASON) }),
       answer: releaseSchema,
-      handle: ({ tenant, params, body, ifMatch, caller }) =>
-        yankRelease(tenant, params.id, body, ifMatch, caller.actor),
+      async handle({ tenant, params, body, ifMatch, caller }) {
+        const release = await yankRelease(tenant, params.id, body, ifMatch, caller.actor);
+        await board.read();
+        return release;
+      },
     }),
     route({
       method: 'post',
@@ -122,7 +129,11 @@ export function lifecycleRoutes(publish: (job: PublishJob) => Promise<void>): re
       params: idParams,
       body: z.strictObject({}),
       answer: releaseSchema,
-      handle: ({ tenant, params, ifMatch, caller }) => unyankRelease(tenant, params.id, ifMatch, caller.actor),
+      async handle({ tenant, params, ifMatch, caller }) {
+        const release = await unyankRelease(tenant, params.id, ifMatch, caller.actor);
+        await board.read();
+        return release;
+      },
     }),
   ];
 }

@@ -7,6 +7,7 @@ import type { Database } from '../db/database.ts';
 import type { ReleaseState } from '../db/schema.ts';
 import { serverError } from '../errors.ts';
 import { carriedGraph, requireTrue } from '../graph/graph.ts';
+import { announce } from '../rollouts/bulletins.ts';
 import { type Publication, publish } from '../trust/repository.ts';
 import { emit } from '../webhooks/emit.ts';
 import { requireComplete } from './complete.ts';
@@ -48,6 +49,7 @@ export async function publishRelease(tenant: Tenant, job: PublishJob): Promise<v
     await requireComplete(tenant.blobs, release, contentKey);
     await publish(tenant, publication, async db => {
       await settle(db, release, { state: 'published', problem: null, published_at: tenant.now() });
+      await announce({ ...tenant, db }, release.product, release.channel);
       const { id, product, channel, version } = release;
       const graph = carriedGraph(product, publication);
       if (graph) await requireTrue(tenant, db, graph);

@@ -94,6 +94,11 @@ export function view(row: ReleaseRow): ReleaseView {
   };
 }
 
-function yankOf({ yanked_at: at, yank_reason: reason, yank_advice: advice }: ReleaseRow): Yank | null {
+/** Why and when a release was withdrawn; null for one that was not. */
+export function yankOf({
+  yanked_at: at,
+  yank_reason: reason,
+  yank_advice: advice,
+}: Pick<ReleaseRow, 'yanked_at' | 'yank_reason' | 'yank_advice'>): Yank | null {
   return at && { reason: reason ?? '', advice: advice ?? '', at: at.toISOString() };
 }

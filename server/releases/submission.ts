@@ -5,7 +5,7 @@ import { parseDocument, type ReleaseDocument, releaseDocumentSchema, targetPaths
 import { CONTENT_KEY_BYTES } from '../../signing/index.ts';
 import type { Actor } from '../audit/audit.ts';
 import type { Tenant } from '../context.ts';
-import { ownedBy, seesProduct } from '../db/owned.ts';
+import { ownedBy, requireProduct } from '../db/owned.ts';
 import { serverError } from '../errors.ts';
 import { carriedGraph } from '../graph/graph.ts';
 import type { Publication } from '../trust/repository.ts';
@@ -42,9 +42,7 @@ export async function submitRelease(
   if (submission.contentKey.length !== CONTENT_KEY_BYTES) {
     throw serverError('request-invalid', `A content key has ${CONTENT_KEY_BYTES} bytes.`);
   }
-  if (!seesProduct(tenant, document.product)) {
-    throw serverError('forbidden', `This caller is limited to other products than ${document.product}.`);
-  }
+  requireProduct(tenant, document.product);
   requireOwn(submission, document);
   const manifest = document.manifest.sha256;
   const content = {

@@ -1,5 +1,5 @@
-// Yanks: a release is named to no site any more, at once. What runs it keeps its wraps, for recovery; the upgrade graph tells it
-// to leave once that is signed.
+// Yanks: a release is named to no site any more, and the bulletin of its channel says so, at once. What runs it keeps its wraps,
+// for recovery; the upgrade graph says the same under the vendor's own keys once it is signed.
 import type { Yank } from '../../bundles/index.ts';
 import { type Actor, audit } from '../audit/audit.ts';
 import type { Tenant } from '../context.ts';
@@ -7,6 +7,7 @@ import type { Database } from '../db/database.ts';
 import { ownedBy } from '../db/owned.ts';
 import { serverError } from '../errors.ts';
 import { requireRevision } from '../http/revision.ts';
+import { announce } from '../rollouts/bulletins.ts';
 import { emit } from '../webhooks/emit.ts';
 import { type ReleaseRow, type ReleaseView, view } from './releases.ts';
 
@@ -31,6 +32,7 @@ export function yankRelease(
     const { product, channel, version, yanked_at } = row;
     const change = { yanked_at: yanked_at ?? tenant.now(), yank_reason: reason, yank_advice: advice };
     const changed = await update(db, row, change);
+    await announce({ ...tenant, db }, product, channel);
     await emit(db, tenant, {
       type: 'release.yanked',
       data: { release: id, product, channel, version, reason, advice },
@@ -52,6 +54,7 @@ export function unyankRelease(
     if (!row.yanked_at) return view(row);
     const { product, channel, version } = row;
     const changed = await update(db, row, { yanked_at: null, yank_reason: null, yank_advice: null });
+    await announce({ ...tenant, db }, product, channel);
     await emit(db, tenant, { type: 'release.unyanked', data: { release: id, product, channel, version } });
     await audit(db, tenant, actor, 'release.unyank', id, { product, channel, version });
     return view(changed);

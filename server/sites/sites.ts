@@ -9,6 +9,7 @@ import type { SiteTable } from '../db/schema.ts';
 import { serverError } from '../errors.ts';
 import { isBefore, type Page, type PageRequest, page, readCursor } from '../http/paging.ts';
 import { licenseDocument } from '../licenses/licenses.ts';
+import { judgeReport } from '../rollouts/budget.ts';
 import { emit } from '../webhooks/emit.ts';
 
 export interface SiteView {
@@ -80,14 +81,17 @@ export async function activateSite(tenant: Tenant, licenseId: string, body: Acti
 
 /** Keeps the newest report of a site. @throws `not-found` for a site of another license */
 export async function recordReport(tenant: Tenant, licenseId: string, report: SiteReport): Promise<void> {
-  const { numUpdatedRows } = await tenant.db
-    .updateTable('sites')
-    .set({ report: JSON.stringify(report), last_seen_at: tenant.now() })
-    .where('id', '=', report.site)
-    .where('license_id', '=', licenseId)
-    .where('organization', '=', tenant.organization)
-    .executeTakeFirstOrThrow();
-  if (numUpdatedRows === 0n) throw serverError('not-found', `License ${licenseId} has no site ${report.site}.`);
+  await tenant.db.transaction().execute(async db => {
+    const { numUpdatedRows } = await db
+      .updateTable('sites')
+      .set({ report: JSON.stringify(report), last_seen_at: tenant.now() })
+      .where('id', '=', report.site)
+      .where('license_id', '=', licenseId)
+      .where('organization', '=', tenant.organization)
+      .executeTakeFirstOrThrow();
+    if (numUpdatedRows === 0n) throw serverError('not-found', `License ${licenseId} has no site ${report.site}.`);
+    await judgeReport({ ...tenant, db }, licenseId, report);
+  });
 }
 
 /**

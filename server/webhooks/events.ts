@@ -34,6 +34,8 @@ export const EVENTS = {
   'license.revoked': z.object({ license: z.string() }),
   'site.activated': z.object({ site: z.string(), name: z.string(), license: z.string() }),
   'site.removed': z.object({ site: z.string() }),
+  'rollout.created': z.object({ rollout: z.string(), product: z.string(), channel: z.string(), version: z.string() }),
+  'rollout.changed': z.object({ rollout: z.string(), version: z.string(), state: z.string() }),
   'rollout.halted': z.object({ product: z.string(), channel: z.string(), version: z.string(), reason: z.string() }),
   'certificate.revoked': z.object({ serial: z.string(), license: z.string() }),
   'trust.published': z.object({ roles: z.array(z.string()) }),

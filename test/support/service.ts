@@ -8,6 +8,7 @@ import { setUpRoot } from '../../server/ceremony/first-root.ts';
 import { startServer } from '../../server/main.ts';
 import { type ApiClient, apiClient } from '../../server/pipeline/api-client.ts';
 import { type Published, publishReleaseFile } from '../../server/pipeline/publish.ts';
+import type { ShutdownOptions } from '../../server/shutdown.ts';
 import { freePorts } from './processes.ts';
 import { type ReleaseTree, writeReleaseTree } from './release-tree.ts';
 
@@ -37,7 +38,13 @@ export interface TestService {
 const SMALL_TREE = { notes: 'notes', kernelBytes: 300_000, initrdBytes: 2_000_000, runtime: false };
 
 /** `mtls` opens the port for certificates, too. */
-export async function startTestService({ mtls = false } = {}): Promise<TestService> {
+export async function startTestService({
+  mtls = false,
+  shutdown = {},
+}: {
+  readonly mtls?: boolean;
+  readonly shutdown?: ShutdownOptions;
+} = {}): Promise<TestService> {
   const directory = await mkdtemp(join(tmpdir(), 'rollover-service-'));
   await chmod(directory, 0o711);
   const [port, feedPort, mtlsPort] = (await freePorts([0, 0, 0])) as [number, number, number];
@@ -46,6 +53,7 @@ export async function startTestService({ mtls = false } = {}): Promise<TestServi
     host: '127.0.0.1',
     port,
     feedPort,
+    shutdown,
     ...(mtls ? { mtls: { port: mtlsPort } } : {}),
   });
   const token = (await readFile(server.adminTokenPath, 'utf8')).trim();

@@ -16,6 +16,7 @@ import type { Route } from '../../../server/http/route.ts';
 import { vendorRoutes } from '../../../server/http/vendor-api.ts';
 import { readTargets, signRoles } from '../../../server/pipeline/role-edits.ts';
 import { signersOf } from '../../../server/pipeline/vendor-keys.ts';
+import { ROLLOUT_ACTIONS } from '../../../server/rollouts/states.ts';
 import { parseNetworks } from '../../../server/webhooks/networks.ts';
 import { sha256Hex } from '../../../signing/index.ts';
 import { startTestService, type TestService } from '../../support/service.ts';
@@ -24,6 +25,7 @@ import { graphOf } from '../../support/upgrade-graphs.ts';
 /** What the routes are, without a service behind them. */
 const ROUTES = vendorRoutes({} as Context, {
   access: openAccess({ publicUrl: 'http://127.0.0.1' }),
+  board: { read: async () => undefined, send: () => false },
   jobs: { publish: async () => undefined, wrapForAll: async () => undefined },
   networks: parseNetworks([]),
   queues: { releases: { counts: async () => ({ active: 0, delayed: 0, failed: 0, waiting: 0 }) } },
@@ -125,6 +127,8 @@ async function signedGraph(): Promise<object> {
 const CALLS: Readonly<Record<string, () => Made | Promise<Made>>> = {
   'get /healthz': () => ({ path: '/healthz' }),
   'get /v1/openapi.json': () => ({ path: '/v1/openapi.json' }),
+  'get /v1/docs': () => ({ path: '/v1/docs' }),
+  'get /v1/docs/:file': () => ({ path: '/v1/docs/none', refused: 'not-found' }),
   'post /v1/session': () => ({
     path: '/v1/session',
     body: { email: 'nobody@example.com', password: 'wrong' },
@@ -268,6 +272,26 @@ const CALLS: Readonly<Record<string, () => Made | Promise<Made>>> = {
   'post /v1/licenses/:id/rekey': () => ({ path: license('/rekey'), body: {} }),
   'get /v1/sites': () => ({ path: '/v1/sites' }),
   'delete /v1/sites/:id': () => ({ path: `/v1/sites/${subject.site}` }),
+  'post /v1/rollouts': () => ({
+    path: '/v1/rollouts',
+    body: {
+      product: 'cloud',
+      channel: 'stable',
+      version: '2.0.0',
+      stages: [{ percent: 10, startsAt: '2026-03-02T10:00:00Z' }],
+      budget: { maxFailures: 1 },
+    },
+  }),
+  'get /v1/rollouts': () => ({ path: '/v1/rollouts' }),
+  'get /v1/rollouts/:id': async () => ({ path: `/v1/rollouts/${await firstOf('/v1/rollouts')}` }),
+  ...Object.fromEntries(
+    ROLLOUT_ACTIONS.map(action => [
+      `post /v1/rollouts/:id/${action}`,
+      async () => ({ path: `/v1/rollouts/${await firstOf('/v1/rollouts')}/${action}`, body: {} }),
+    ]),
+  ),
+  'delete /v1/rollouts/:id': async () => ({ path: `/v1/rollouts/${await firstOf('/v1/rollouts')}` }),
+  'get /v1/bulletins/:organization/:product/:channel': () => ({ path: '/v1/bulletins/default/cloud/stable' }),
   'get /livez': () => ({ path: '/livez' }),
   'get /readyz': () => ({ path: '/readyz' }),
   'get /metrics': () => ({ path: '/metrics' }),
@@ -290,6 +314,9 @@ const CALLS: Readonly<Record<string, () => Made | Promise<Made>>> = {
   'delete /v1/webhooks/:id': () => webhook(),
   'post /v1/licenses/:id/revoke': () => ({ path: license('/revoke'), body: {} }),
 };
+
+/** Answered before it is a request of the app, and the same for all. */
+const IN_FRONT = 'get /v1/bulletins/:organization/:product/:channel';
 
 const nameOf = ({ method, path }: Route) => `${method} ${path}`;
 
@@ -378,7 +405,7 @@ for (const [name, make] of Object.entries(CALLS)) {
     await requireStrange(route, made);
     await requireLimits(route, made);
     const { status, body, headers } = await call(route, made);
-    assert.ok(headers['x-request-id']);
+    assert.equal(headers['x-request-id'] !== undefined, name !== IN_FRONT, name);
     if (refused !== undefined) {
       assert.equal(body.code, refused);
       return;

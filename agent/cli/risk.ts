@@ -8,6 +8,7 @@ export function acceptRiskCommand(terminal: () => Terminal): Command {
     .argument('<name>', 'the risk, as `rollover status` names it')
     .option('--undo', 'take it back')
     .description('let upgrades of this site pass a risk that the vendor names')
+    .addHelpText('after', '\nExample:\n  rollover agent accept-risk kernel-raid-resync')
     .action(async (name: string, flags: Flags & { readonly undo?: boolean }) => {
       const accepted = !flags.undo;
       const result = await ask<{ readonly name: string }>(flags, '/api/risks', { name, accepted });

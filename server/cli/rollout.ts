@@ -10,6 +10,7 @@ import { serverError } from '../errors.ts';
 import type { RolloutView } from '../rollouts/rollouts.ts';
 import type { RolloutAction } from '../rollouts/states.ts';
 import { type ServiceOptions, serviceOf, withService } from './options.ts';
+import { allOf, type ListOptions, withPages } from './pages.ts';
 
 interface ChangeFlags extends ServiceOptions {
   readonly reason?: string;
@@ -34,12 +35,12 @@ export function rolloutCommand(terminal: () => Terminal): Command {
       terminal().result(made, `${inWords(made)}\nSee \`rollover rollout show ${made.id}\`.`);
     });
 
-  withService(command.command('list'))
+  withPages(withService(command.command('list')))
     .description('all of them, newest first')
     .option('--product <name>', 'only this product')
-    .action(async (flags: ServiceOptions & { readonly product?: string }) => {
+    .action(async (flags: ServiceOptions & ListOptions & { readonly product?: string }) => {
       const query = flags.product === undefined ? '' : `?product=${encodeURIComponent(flags.product)}`;
-      const rollouts = await (await serviceOf(flags)).all<RolloutView>(`/v1/rollouts${query}`);
+      const rollouts = await allOf<RolloutView>(await serviceOf(flags), `/v1/rollouts${query}`, flags.limit);
       const rows = rollouts.map(({ id, product, channel, version, state, sites }) => [
         id,
         product,
@@ -57,6 +58,7 @@ export function rolloutCommand(terminal: () => Terminal): Command {
   withService(command.command('show'))
     .argument('<rollout>', 'its id')
     .description('its stages, and what sites have made of it')
+    .addHelpText('after', exampleOf('show'))
     .action(async (id: string, flags: ServiceOptions) => {
       const rollout = await (await serviceOf(flags)).get<RolloutView>(pathOf(id));
       terminal().result(rollout, [inWords(rollout), '', stagesText(rollout)].join('\n'));
@@ -67,6 +69,7 @@ export function rolloutCommand(terminal: () => Terminal): Command {
       .argument('<rollout>', 'its id')
       .option('--reason <text>', 'kept in the audit log')
       .description(description)
+      .addHelpText('after', exampleOf(action))
       .action(async (id: string, { reason, ...flags }: ChangeFlags) => {
         const body = reason === undefined ? {} : { reason };
         const rollout = await (await serviceOf(flags)).post<RolloutView>(`${pathOf(id)}/${action}`, body);
@@ -77,6 +80,7 @@ export function rolloutCommand(terminal: () => Terminal): Command {
   withService(command.command('remove'))
     .argument('<rollout>', 'its id')
     .description('take it away: its version is offered to all from then on')
+    .addHelpText('after', exampleOf('remove'))
     .action(async (id: string, flags: ServiceOptions) => {
       await (await serviceOf(flags)).remove(pathOf(id));
       terminal().result({ id, status: 'removed' }, `Rollout ${id} is gone; its version is offered to all.`);
@@ -119,8 +123,15 @@ function stagesText({ stages }: RolloutView): string {
   return table(['stage', 'starts', 'for'], rows);
 }
 
+function exampleOf(action: string): string {
+  return `\nExample:\n  rollover rollout ${action} rol-5d0c9a62-6a0f-4a07-9f0e-6c3a8b4d1e2f`;
+}
+
 const PLAN_HELP = `
-Example of a plan:
+Example:
+  rollover rollout create plan.yaml
+
+A plan:
   product: cloud
   channel: stable
   version: 5.0.0

@@ -20,10 +20,17 @@ const ITEMS = Array.from({ length: COUNT }, (_, number) => ({
   channels: ['stable'],
   manifest: '0'.repeat(64),
   scopes: ['site:read'],
+  sites: { succeeded: 1, failed: 0, pending: 2 },
 }));
-const LISTS = ['license list', 'site list', 'release list', 'member list', 'token list', 'audit list'].map(words =>
-  words.split(' '),
-);
+const LISTS = [
+  'license list',
+  'site list',
+  'release list',
+  'rollout list',
+  'member list',
+  'token list',
+  'audit list',
+].map(words => words.split(' '));
 
 let server: Server;
 let product: Processes;

@@ -1,16 +1,17 @@
 // `rollover release graph` and `rollover release path`: which steps the vendor stands for, and which of them a site would take.
 import { Command, InvalidArgumentError } from 'commander';
 import { parsePath } from '../../arguments.ts';
-import { explainPath, type Fact, planPath } from '../../bundles/index.ts';
+import { explainPath, planPath } from '../../bundles/index.ts';
 import { counted, EXIT_CODES } from '../../signing/index.ts';
 import { type Terminal, table } from '../../terminal.ts';
-import { VERSION } from '../../version.ts';
 import type { GraphView } from '../graph/graph.ts';
 import type { ApiClient } from '../pipeline/api-client.ts';
 import { publishGraph } from '../pipeline/graph.ts';
 import { readGraphFile } from '../pipeline/graph-file.ts';
 import { KEYS_ELSEWHERE } from '../pipeline/offline-snapshot.ts';
 import { type ServiceOptions, serviceOf, withKeys, withService } from './options.ts';
+import { withOutput } from './pages.ts';
+import { type SiteFlags, siteQuery, withSite } from './site-options.ts';
 
 export function graphCommand(terminal: () => Terminal): Command {
   const command = new Command('graph').description('which steps between versions you stand for, signed for sites');
@@ -18,6 +19,7 @@ export function graphCommand(terminal: () => Terminal): Command {
   withKeys(withService(command.command('publish')))
     .argument('<file>', 'the graph, YAML or JSON (docs/upgrade-graph.md)', parsePath)
     .description('sign and publish an upgrade graph in place of the one before')
+    .addHelpText('after', '\nExample:\n  rollover release graph publish graph.yaml')
     .action(async (path: string, flags: ServiceOptions & { readonly keys: string }) => {
       const out = terminal();
       const graph = await readGraphFile(path);
@@ -31,9 +33,10 @@ export function graphCommand(terminal: () => Terminal): Command {
       );
     });
 
-  withService(command.command('show'))
+  withOutput(withService(command.command('show')))
     .argument('<product>', 'the product')
     .description('the published upgrade graph')
+    .addHelpText('after', '\nExample:\n  rollover release graph show cloud')
     .action(async (product: string, flags: ServiceOptions) => {
       const view = await graphOf(await serviceOf(flags), product);
       const out = terminal();
@@ -43,11 +46,8 @@ export function graphCommand(terminal: () => Terminal): Command {
   return command;
 }
 
-interface PathFlags extends ServiceOptions {
+interface PathFlags extends ServiceOptions, SiteFlags {
   readonly channel: string;
-  readonly fact: readonly (readonly [string, Fact])[];
-  readonly agentVersion: string;
-  readonly acceptRisk: readonly string[];
   readonly rehearsed: readonly Step[];
 }
 
@@ -57,32 +57,33 @@ interface Step {
 }
 
 export function pathCommand(terminal: () => Terminal): Command {
-  return withService(new Command('path'))
+  return withSite(withOutput(withService(new Command('path'))))
     .argument('<product>', 'the product')
     .argument('<from>', 'version that the site runs')
     .argument('[to]', 'version that it wants (default: the newest it can reach)')
     .description('which way a site would go, and why')
     .option('--channel <name>', 'channel that it follows', 'stable')
-    .option('--fact <name=value>', 'what is known of the site; may be given several times', facts, [])
-    .option('--agent-version <version>', 'its agent', VERSION)
-    .option('--accept-risk <name>', 'a risk that its operator accepts; may be given several times', names, [])
     .option('--rehearsed <from..to>', 'a step that was rehearsed; may be given several times', steps, [])
-    .addHelpText('after', `\nExits with ${EXIT_CODES.conflict} when there is no path.`)
+    .addHelpText('after', PATH_HELP)
     .action(async (product: string, from: string, to: string | undefined, flags: PathFlags) => {
       const { graph } = await graphOf(await serviceOf(flags), product);
       const path = planPath(graph, {
-        from,
+        ...siteQuery(from, flags),
         ...(to === undefined ? {} : { to }),
         channel: flags.channel,
-        facts: Object.fromEntries(flags.fact),
-        agentVersion: flags.agentVersion,
         attestations: flags.rehearsed.map(step => ({ kind: 'rehearsal', ...step })),
-        allowRisks: new Set(flags.acceptRisk),
       });
       terminal().result(path, explainPath(path).join('\n'));
       if (path.outcome === 'none') process.exitCode = EXIT_CODES.conflict;
     });
 }
+
+const PATH_HELP = `
+Examples:
+  rollover release path cloud 3.1.0 5.2.0
+  rollover release path cloud 3.1.0 --fact nodes=12 --fact component.ceph=18.2.1
+
+Exits with ${EXIT_CODES.conflict} when there is no path.`;
 
 function graphOf(api: ApiClient, product: string): Promise<GraphView> {
   return api.get<GraphView>(`/v1/products/${encodeURIComponent(product)}/graph`);
@@ -112,28 +113,6 @@ function graphText({ product, version, graph }: GraphView): string {
   ];
   const heading = `Upgrade graph ${version} of ${product}: ${rules.join(', ')} (--json shows the rules).`;
   return `${heading}\n${table(['version', 'channels', ''], rows)}`;
-}
-
-function facts(text: string, before: readonly (readonly [string, Fact])[]): readonly (readonly [string, Fact])[] {
-  const [, name, value] = /^([^=]+)=(.*)$/s.exec(text) ?? [];
-  if (name === undefined || value === undefined) throw new InvalidArgumentError('Use a fact such as nodes=12.');
-  return [...before, [name, factOf(value)]];
-}
-
-/** Numbers, true, false and lists (`["a","b"]`) as JSON has them; everything else is text, as versions are. */
-function factOf(text: string): Fact {
-  try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value === 'number' || typeof value === 'boolean' || typeof value === 'string') return value;
-    if (Array.isArray(value) && value.every(item => typeof item === 'string')) return value;
-  } catch {
-    // It is text.
-  }
-  return text;
-}
-
-function names(text: string, before: readonly string[]): readonly string[] {
-  return [...before, text];
 }
 
 function steps(text: string, before: readonly Step[]): readonly Step[] {

@@ -10,9 +10,9 @@ import type { LicenseView } from '../licenses/licenses.ts';
 import { certificateCommand, certificatesCommand, revokeCertificateCommand } from './certificate.ts';
 import { type ServiceOptions, serviceOf, withService } from './options.ts';
 import { allOf, type ListOptions, withPages } from './pages.ts';
-import { rehearsalCommand } from './rehearsal.ts';
+import { rehearsalCommand, rehearsalsCommand } from './rehearsal.ts';
 
-const MORE = [rehearsalCommand, certificateCommand, certificatesCommand, revokeCertificateCommand];
+const MORE = [rehearsalCommand, rehearsalsCommand, certificateCommand, certificatesCommand, revokeCertificateCommand];
 
 interface IssueFlags extends ServiceOptions {
   readonly customer: string;

@@ -24,6 +24,7 @@ interface PromoteFlags extends KeyFlags {
 export function promoteCommand(terminal: () => Terminal): Command {
   return withKeys(withService(version(new Command('promote'))))
     .description('sign a stored release for another channel; nothing is packed or sent again')
+    .addHelpText('after', PROMOTE_HELP)
     .requiredOption('--from <channel>', 'channel that has it, or draft')
     .requiredOption('--to <channel>', 'channel that gets it')
     .option('--backward', 'against the order edge, candidate, stable, hardened')
@@ -46,6 +47,11 @@ export function promoteCommand(terminal: () => Terminal): Command {
     });
 }
 
+const PROMOTE_HELP = `
+Examples:
+  rollover release promote cloud 5.2.0 --from draft --to edge
+  rollover release promote cloud 5.2.0 --from edge --to stable`;
+
 interface YankFlags extends KeyFlags {
   readonly channel?: string;
 }
@@ -53,6 +59,7 @@ interface YankFlags extends KeyFlags {
 export function yankCommand(terminal: () => Terminal): Command {
   return yanking(new Command('yank'))
     .description('withdraw a release: nobody is brought to it any more, and who runs it is told to leave')
+    .addHelpText('after', YANK_HELP)
     .requiredOption('--reason <text>', 'what is wrong with it')
     .requiredOption('--advice <text>', 'what a site that runs it does now')
     .action(
@@ -67,9 +74,14 @@ export function yankCommand(terminal: () => Terminal): Command {
     );
 }
 
+const YANK_HELP = `
+Example:
+  rollover release yank cloud 5.1.0 --reason 'a restart loses the list of volumes' --advice 'Upgrade to 5.1.1 first.'`;
+
 export function unyankCommand(terminal: () => Terminal): Command {
   return yanking(new Command('unyank'))
     .description('take a yank back')
+    .addHelpText('after', '\nExample:\n  rollover release unyank cloud 5.1.0')
     .action(async (product: string, name: string, flags: YankFlags) => {
       const yanked = await unyankVersion(await serviceOf(flags), optionsOf(product, name, flags));
       say(terminal(), yanked, `${product} ${name} is offered again in ${yanked.channels.join(', ')}.`);
@@ -87,6 +99,7 @@ export function provenanceCommand(terminal: () => Terminal): Command {
 function documentCommand(terminal: () => Terminal, kind: 'sbom' | 'provenance', description: string): Command {
   return withService(version(new Command(kind)))
     .description(description)
+    .addHelpText('after', `\nExample:\n  rollover release ${kind} cloud 5.2.0`)
     .option('--channel <name>', 'channel that has it (default: the newest publication)')
     .action(async (product: string, name: string, flags: ServiceOptions & { readonly channel?: string }) => {
       const text = (await documentOf(await serviceOf(flags), product, name, flags.channel, kind)).toString('utf8');

@@ -27,13 +27,22 @@ const MOST_NAMED = 10;
 /** The published graph of a product. @throws `not-found`, `forbidden` for a product that the caller is not limited to */
 export async function graphOfProduct(tenant: Tenant, product: string): Promise<GraphView> {
   requireProduct(tenant, product);
+  const published = await publishedGraph(tenant, product);
+  if (!published) throw serverError('not-found', `${product} has no upgrade graph.`);
+  const releases = await publishedOf(tenant, product);
+  return { product, ...published, unsignedYanks: unsignedYanks(published.graph, releases) };
+}
+
+/** What sites go by; undefined for a product without a graph. */
+export async function publishedGraph(
+  tenant: Tenant,
+  product: string,
+): Promise<Pick<GraphView, 'version' | 'graph'> | undefined> {
   const role = await publishedMetadata(tenant, targetPaths.graphRole(product));
   const edited = role && editTargets(role);
   const entry = edited?.targets.get(targetPaths.graph(product));
-  if (!edited || !entry) throw serverError('not-found', `${product} has no upgrade graph.`);
-  const graph = parseGraph(await tenant.blobs.get(entry.sha256));
-  const releases = await publishedOf(tenant, product);
-  return { product, version: edited.version, graph, unsignedYanks: unsignedYanks(graph, releases) };
+  if (!edited || !entry) return undefined;
+  return { version: edited.version, graph: parseGraph(await tenant.blobs.get(entry.sha256)) };
 }
 
 /**

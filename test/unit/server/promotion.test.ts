@@ -132,7 +132,7 @@ test('a version that is elsewhere with another manifest is not promoted, and a d
 
 test('a draft that the service swaps is not signed: it is not the one that was handed in', async () => {
   const mine = await draft('1.6.0');
-  await service.query(`update releases set document = replace(document, '"notes":"notes"', '"notes":"theirs"')
+  await service.query(`update releases set document = replace(document, '"notes":"notes', '"notes":"theirs')
     where version = '1.6.0' and state = 'draft'`);
   await rejectsWith('draft-unknown', () => promote('1.6.0', 'draft', 'edge'));
   await rejectsWith('draft-unknown', () => promote('1.6.0', 'draft', 'edge', { digest: mine.digest }));

@@ -11,9 +11,10 @@ export interface CommandResult {
   readonly text: string;
   /** What it said beside its result. */
   readonly said: readonly string[];
+  /** What its process would end with; an error is thrown instead. */
+  readonly exitCode: number;
 }
 
-/** Its exit code is that of the error that it throws, or `process.exitCode`. */
 export async function runCommand(
   service: TestService,
   make: (terminal: () => Terminal) => Command,
@@ -36,8 +37,10 @@ export async function runCommand(
   const command = make(() => terminal);
   overridden(command);
   await command.parseAsync([...words, '--server', service.url, '--token-file', tokenFile], { from: 'user' });
+  const exitCode = Number(process.exitCode ?? 0);
+  process.exitCode = 0;
   if (!result) throw new TypeError('the command had no result');
-  return { ...result, said };
+  return { ...result, said, exitCode };
 }
 
 function overridden(command: Command): void {

@@ -86,6 +86,8 @@ test('a draft is promoted without sending an object, and then from channel to ch
   assert.equal(b?.manifest, manifest);
   const { repository, named } = await siteView(service, license);
   assert.deepEqual(named['stable'], ['1.2.0']);
+  const spoken = await service.query('select channel from bulletins order by channel');
+  assert.deepEqual(spoken, [{ channel: 'edge' }, { channel: 'stable' }], 'nothing is said of drafts');
   for (const channel of ['edge', 'stable']) {
     for (const path of [targetPaths.sbom, targetPaths.provenance])
       await repository.target(path('cloud', channel, '1.2.0'));

@@ -118,6 +118,10 @@ test('where the keys are, the graph says it too: yanked in all channels, or gone
 
   assert.equal((await yanking('--keys', await temporary(t))).value.graph, 'unsigned');
   assert.equal((await node())?.yanked, undefined);
+  const stops = [{ each: '1.0.0' }];
+  const blind = () => publishGraph(service.api, 'cloud', service.keysDirectory, Date.now(), g => g && { ...g, stops });
+  const refused = await rejectsWith('graph-mismatch', blind);
+  assert.match(refused.message, /1\.1\.0 in stable was yanked/);
   const shown = await runCommand(service, releaseCommand, 'graph', 'show', 'cloud');
   assert.match(shown.said.join(), /does not say yet that 1\.1\.0 was yanked/);
   const { text } = await runCommand(service, channelCommand, 'list', 'cloud');

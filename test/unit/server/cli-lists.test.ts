@@ -9,9 +9,10 @@ import { rejectsWith } from '../../support/errors.ts';
 import { type Processes, processes } from '../../support/processes.ts';
 
 const COUNT = 450;
-const NAMES = 'customer product status name email role version channel state at actor action subject lastSeenAt'.split(
-  ' ',
-);
+const NAMES =
+  'customer product status name email role version channel state at actor action subject lastSeenAt from to at evidence'.split(
+    ' ',
+  );
 const TEXTS = Object.fromEntries(NAMES.map(name => [name, 'text']));
 /** Has what every list's items have. */
 const ITEMS = Array.from({ length: COUNT }, (_, number) => ({
@@ -24,6 +25,7 @@ const ITEMS = Array.from({ length: COUNT }, (_, number) => ({
 }));
 const LISTS = [
   'license list',
+  'license rehearsals lic-1',
   'site list',
   'release list',
   'rollout list',

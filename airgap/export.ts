@@ -18,6 +18,7 @@ import {
   type MetadataSource,
   reasonOf,
   refreshFromMedium,
+  targetIfAny,
   verifyDirector,
   writeFileAtomic,
 } from '../signing/index.ts';
@@ -102,6 +103,7 @@ async function collect({ directory, product, channel, license, site, source, fir
   const keys = await repository.target(targetPaths.director);
   const document = await source.director();
   const { director } = await verifyDirector(document, keys.bytes);
+  await targetIfAny(repository, targetPaths.reports);
   const { release, path } = await carriedRelease(repository, { product, channel, site }, director);
   await repository.target(targetPaths.provenance(product, channel, release.version));
   await repository.target(targetPaths.sbom(product, channel, release.version));

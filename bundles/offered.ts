@@ -1,5 +1,5 @@
 // What a channel offers, read through verified metadata: the same steps for a site and for an export to one.
-import { hasCode, type Repository } from '../signing/index.ts';
+import { type Repository, targetIfAny } from '../signing/index.ts';
 import { bundleError } from './errors.ts';
 import {
   type ChannelDocument,
@@ -44,13 +44,9 @@ export async function offeredDocument(
  * @throws `document-invalid`, and the codes of trust and the source
  */
 export async function signedGraph(repository: Repository, product: string): Promise<UpgradeGraph | undefined> {
-  const path = targetPaths.graph(product);
-  const signed = await repository.target(path).catch(error => {
-    if (hasCode(error, 'target-unknown')) return undefined;
-    throw error;
-  });
+  const signed = await targetIfAny(repository, targetPaths.graph(product));
   if (!signed) return undefined;
-  const graph = parseDocument(upgradeGraphSchema, signed.bytes, `upgrade graph of ${product}`);
+  const graph = parseDocument(upgradeGraphSchema, signed, `upgrade graph of ${product}`);
   if (graph.product === product) return graph;
   throw bundleError('document-invalid', `The upgrade graph of ${product} is about ${graph.product}.`);
 }

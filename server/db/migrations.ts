@@ -8,6 +8,7 @@ import { webhooks } from '../webhooks/migration.ts';
 import { ACCESS } from './access-tables.ts';
 import type { Database } from './database.ts';
 import { idempotencyEffects, schemaCompat } from './operations-tables.ts';
+import { siteTables } from './site-tables.ts';
 import { tenantTables } from './tenant-tables.ts';
 import { draftsAndYanks, rehearsals } from './upgrade-tables.ts';
 
@@ -62,6 +63,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0012-audit-chain': auditChain,
   '0013-webhooks': webhooks,
   '0014-tenants': tenantTables,
+  '0030-sites': siteTables,
   '0040-drafts-and-yanks': draftsAndYanks,
   '0041-rehearsals': rehearsals,
   '0050-idempotency-effects': idempotencyEffects,

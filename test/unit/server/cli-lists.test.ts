@@ -10,7 +10,7 @@ import { type Processes, processes } from '../../support/processes.ts';
 
 const COUNT = 450;
 const NAMES =
-  'customer product status name email role version channel state at actor action subject lastSeenAt from to at evidence'.split(
+  'customer product status name email role version channel state health type at actor action subject lastSeenAt from to evidence'.split(
     ' ',
   );
 const TEXTS = Object.fromEntries(NAMES.map(name => [name, 'text']));
@@ -22,11 +22,13 @@ const ITEMS = Array.from({ length: COUNT }, (_, number) => ({
   manifest: '0'.repeat(64),
   scopes: ['site:read'],
   sites: { succeeded: 1, failed: 0, pending: 2 },
+  details: { from: '1.0.0', to: '1.1.0' },
 }));
 const LISTS = [
   'license list',
   'license rehearsals lic-1',
   'site list',
+  'site events site-1',
   'release list',
   'rollout list',
   'member list',

@@ -18,6 +18,7 @@ import { readTargets, signRoles } from '../../../server/pipeline/role-edits.ts';
 import { signersOf } from '../../../server/pipeline/vendor-keys.ts';
 import { ROLLOUT_ACTIONS } from '../../../server/rollouts/states.ts';
 import { parseNetworks } from '../../../server/webhooks/networks.ts';
+import { HPKE_SUITE } from '../../../signing/hpke.ts';
 import { sha256Hex } from '../../../signing/index.ts';
 import { startTestService, type TestService } from '../../support/service.ts';
 import { graphOf } from '../../support/upgrade-graphs.ts';
@@ -33,6 +34,14 @@ const ROUTES = vendorRoutes({} as Context, {
 });
 const OBJECT = Buffer.from('an object');
 const NONE = '0'.repeat(64);
+/** Sealed to nobody. */
+const NO_RECEIPT = {
+  format: 'rollover-sealed/1',
+  suite: HPKE_SUITE,
+  key: '0'.repeat(64),
+  encapsulated: 'A'.repeat(1494),
+  ciphertext: 'AAAA',
+};
 const HOLDER = '7c1a4c1e-6c2f-4f0e-9c55-1d3f9f3f8a11';
 
 let service: TestService;
@@ -271,6 +280,10 @@ const CALLS: Readonly<Record<string, () => Made | Promise<Made>>> = {
   'get /v1/licenses/:id/rehearsals': () => ({ path: license('/rehearsals') }),
   'post /v1/licenses/:id/rekey': () => ({ path: license('/rekey'), body: {} }),
   'get /v1/sites': () => ({ path: '/v1/sites' }),
+  'get /v1/sites/:id': () => ({ path: `/v1/sites/${subject.site}` }),
+  'get /v1/sites/:id/events': () => ({ path: `/v1/sites/${subject.site}/events` }),
+  'get /v1/fleet/summary': () => ({ path: '/v1/fleet/summary' }),
+  'post /v1/receipts': () => ({ path: '/v1/receipts', body: NO_RECEIPT, refused: 'report-refused' }),
   'delete /v1/sites/:id': () => ({ path: `/v1/sites/${subject.site}` }),
   'post /v1/rollouts': () => ({
     path: '/v1/rollouts',

@@ -1,4 +1,4 @@
-// Migration 0030: what the fleet is searched by, as columns, and the history of each site.
+// Migration 0070: what the fleet is searched by, as columns, and the history of each site.
 //
 // No index holds `last_seen_at`: it is written every minute for every site, and an update that touches no index stays cheap
 // (PostgreSQL's heap-only tuples; `fillfactor` leaves them room). Reports lie in a table of their own, so that

@@ -35,11 +35,11 @@ test('sites of before keep their reports, and are found by version, state and no
     { id: 'reported', version: '1.0.0', state: 'running', node_count: 4, agent_version: '7', via: 'connection' },
     { id: 'silent', version: null, state: 'none', node_count: 0, agent_version: null, via: null },
   ];
-  await go('0030-sites');
+  await go('0070-sites');
   assert.deepEqual(await rows(), expected);
   await go('0014-tenants');
   const { rows: kept } = await sql<{ report: unknown }>`select report from sites order by id`.execute(database.db);
   assert.deepEqual(kept, [{ report }, { report: null }]);
-  await go('0030-sites');
+  await go('0070-sites');
   assert.deepEqual(await rows(), expected);
 });

@@ -37,5 +37,6 @@ export { explainPath } from './upgrade/explain.ts';
 export { type GraphNode, type UpgradeGraph, upgradeGraphSchema, type Yank, yankSchema } from './upgrade/graph.ts';
 export type { Hop } from './upgrade/hop.ts';
 export type { Obstacle } from './upgrade/obstacles.ts';
-export { type PathQuery, planPath, type UpgradePath } from './upgrade/path.ts';
+export { firstHop, type PathQuery, planPath, type UpgradePath } from './upgrade/path.ts';
+export { requiredStops } from './upgrade/stops.ts';
 export { compareVersions, isInRange, parseRange, parseVersion, rangeSchema } from './version.ts';

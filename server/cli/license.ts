@@ -22,6 +22,7 @@ import { activateOfflineCommand } from './license-offline.ts';
 import { type PolicyFlags, policiesOf, withPolicies } from './license-policies.ts';
 import { type ServiceOptions, serviceOf, withService } from './options.ts';
 import { allOf, type ListOptions, withPages } from './pages.ts';
+import { rehearsalCommand, rehearsalsCommand } from './rehearsal.ts';
 
 const LIFECYCLE = [
   showCommand,
@@ -33,7 +34,7 @@ const LIFECYCLE = [
   resumeCommand,
   activateOfflineCommand,
 ];
-const CERTIFICATES = [certificateCommand, certificatesCommand, revokeCertificateCommand];
+const MORE = [rehearsalCommand, rehearsalsCommand, certificateCommand, certificatesCommand, revokeCertificateCommand];
 
 interface IssueFlags extends ServiceOptions, PolicyFlags {
   readonly customer: string;
@@ -136,7 +137,7 @@ export function licenseCommand(terminal: () => Terminal): Command {
       await (await serviceOf(flags)).post(`/v1/licenses/${encodeURIComponent(id)}/revoke`, {});
       terminal().result({ id, status: 'revoked' }, `License ${id} is revoked.`);
     });
-  for (const make of [...LIFECYCLE, ...CERTIFICATES]) command.addCommand(make(terminal));
+  for (const make of [...LIFECYCLE, ...MORE]) command.addCommand(make(terminal));
   return command;
 }
 

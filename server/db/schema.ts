@@ -21,7 +21,14 @@ export interface MetadataTable {
   published_at: Instant;
 }
 
-export type ReleaseState = 'publishing' | 'published' | 'failed';
+/** `draft`: packed and stored, signed by nobody. */
+export type ReleaseState = 'draft' | 'publishing' | 'published' | 'failed';
+
+/** What is to be signed beside a draft: SHA-256 of stored objects. */
+export interface DraftAttestations {
+  readonly sbom: string;
+  readonly provenance: string;
+}
 
 export interface ReleaseTable {
   organization: string;
@@ -43,6 +50,12 @@ export interface ReleaseTable {
   document: string;
   created_at: Instant;
   published_at: Instant | null;
+  yanked_at: ColumnType<Date | null, Date | null | undefined, Date | null>;
+  yank_reason: ColumnType<string | null, string | null | undefined, string | null>;
+  yank_advice: ColumnType<string | null, string | null | undefined, string | null>;
+  /** Of drafts. */
+  attestations: ColumnType<DraftAttestations | null, string | null | undefined, string | null>;
+  revision: Generated<number>;
 }
 
 /** An object that a publication under way relies on: garbage collection leaves it alone. */
@@ -165,6 +178,19 @@ export interface WrapTable {
   manifest_digest: string;
   license_id: string;
   body: Json;
+}
+
+/** An upgrade that was tried out for a license, step by step. */
+export interface RehearsalTable {
+  id: string;
+  organization: string;
+  license_id: string;
+  from_version: string;
+  to_version: string;
+  evidence: string;
+  /** Who attests it. */
+  actor: string;
+  created_at: Instant;
 }
 
 export interface TokenTable {
@@ -404,6 +430,7 @@ export interface Tables {
   site_reports: SiteReportTable;
   site_events: SiteEventTable;
   wraps: WrapTable;
+  rehearsals: RehearsalTable;
   tokens: TokenTable;
   organizations: OrganizationTable;
   users: UserTable;

@@ -10,7 +10,7 @@ import { type Processes, processes } from '../../support/processes.ts';
 
 const COUNT = 450;
 const NAMES =
-  'customer product status name email role version channel state health type at actor action subject lastSeenAt'.split(
+  'customer product status name email role version channel state health type at actor action subject lastSeenAt from to evidence'.split(
     ' ',
   );
 const TEXTS = Object.fromEntries(NAMES.map(name => [name, 'text']));
@@ -27,6 +27,7 @@ const ITEMS = Array.from({ length: COUNT }, (_, number) => ({
 }));
 const LISTS = [
   'license list',
+  'license rehearsals lic-1',
   'site list',
   'site events site-1',
   'release list',

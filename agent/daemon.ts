@@ -12,8 +12,7 @@ import { agentError } from './errors.ts';
 import { observe } from './inventory/observe.ts';
 import type { Inventory } from './model/inventory.ts';
 import type { Plan } from './model/plan.ts';
-import { checkPlan, planHash } from './plan/check.ts';
-import { makePlan } from './plan/planner.ts';
+import { KeptPlan } from './plan/kept-plan.ts';
 import { sendReport, siteReport } from './report.ts';
 import { Executor, failedNodes } from './run/executor.ts';
 import type { Driver } from './sdk/index.ts';
@@ -48,6 +47,7 @@ export class Daemon implements ConsoleBackend {
   readonly #watcher: UpdateWatcher;
   readonly #listeners = new Set<() => void>();
   readonly #certificateEnd: Date | undefined;
+  readonly #plan: KeptPlan;
   #inventory: Inventory | undefined;
   #clusterProblem: string | undefined;
   #proposal: Proposal | undefined;
@@ -58,6 +58,7 @@ export class Daemon implements ConsoleBackend {
     this.#options = options;
     this.#leadership = leadership;
     this.#executor = executor;
+    this.#plan = new KeptPlan(options.drivers);
     this.#certificateEnd = certificateEnd(options.site);
     const { directory, site, mirrors, peers, log, now } = options;
     const onChange = () => this.#notify();
@@ -292,16 +293,15 @@ export class Daemon implements ConsoleBackend {
     const { version, manifest, image } = target.document;
     const release = { version, manifest: manifest.sha256, ...(image ? { image: image.digest } : {}) };
     const failed = failedNodes(this.#executor.view().records);
-    const plan = makePlan(inventory, release, this.#options.drivers, { failed });
+    const { plan, hash, objections: found } = this.#plan.for(inventory, release, failed, this.#options.now());
     const closed = this.#closed(version);
     const objections = [
       ...(closed ? [closed.reason] : []),
       ...limitObjections(licenseClaims(this.#watcher.site), this.#licenseUse),
       ...knowledgeObjection(this.#knowledge),
-      ...plan.waitsFor,
-      ...checkPlan(plan, inventory, failed),
+      ...found,
     ];
-    return { plan, hash: planHash(plan), objections };
+    return { plan, hash, objections };
   }
 
   #notify(): void {

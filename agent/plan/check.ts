@@ -32,7 +32,9 @@ function membership({ turns, leftOut, target }: Plan, { nodes }: Inventory, fail
   for (const { node } of turns) {
     if (seen.has(node)) findings.push(`${node} is taken a second time.`);
     seen.add(node);
-    if (!known.has(node)) findings.push(`${node} is not in the cluster.`);
+    const found = known.get(node);
+    if (!found) findings.push(`${node} is not in the cluster.`);
+    else if (found.power !== 'up' && !failed.includes(node)) findings.push(`${node} is not up.`);
   }
   for (const node of failed) if (!seen.has(node)) findings.push(`${node} has failed and is not tried again.`);
   const excused = new Set(leftOut.map(({ node }) => node));
@@ -112,19 +114,24 @@ function moments(plan: Plan, inventory: Inventory, failed: readonly NodeId[]): s
   );
 }
 
+/** A host that did not serve a group before its turn does so after it: its turn ends when what it holds is whole. */
 function storage(turns: readonly Turn[], { placementGroups }: Inventory): string | undefined {
   const held = new Map<NodeId, number[]>();
-  placementGroups.forEach(({ active }, index) => {
-    for (const host of active) {
+  const missing = new Set<string>();
+  placementGroups.forEach(({ acting, active }, index) => {
+    for (const host of acting) {
       const mine = held.get(host) ?? [];
       held.set(host, mine);
       mine.push(index);
+      if (!active.includes(host)) missing.add(`${index} ${host}`);
     }
   });
   const serving = placementGroups.map(({ active }) => active.length);
   for (const { node, change } of changesOf(turns, 'stopMs', 'wholeMs')) {
     for (const index of held.get(node) ?? []) {
-      serving[index] = (serving[index] as number) - change;
+      const key = `${index} ${node}`;
+      if (change < 0 || !missing.has(key)) serving[index] = (serving[index] as number) - change;
+      if (change < 0) missing.delete(key);
       const group = placementGroups[index] as Inventory['placementGroups'][number];
       if (change > 0 && (serving[index] as number) < group.minSize) {
         return `${node} leaves placement group ${group.id} below min_size.`;
@@ -136,11 +143,12 @@ function storage(turns: readonly Turn[], { placementGroups }: Inventory): string
 
 function quorums(turns: readonly Turn[], inventory: Inventory): string | undefined {
   for (const { name, members, up } of inventory.quorums) {
-    let left = up.length;
+    const present = new Set(up);
     for (const { node, change } of changesOf(turns, 'stopMs', 'wholeMs')) {
-      if (!up.includes(node)) continue;
-      left -= change;
-      if (change > 0 && left * 2 <= members.length) return `${node} takes the majority from ${name}.`;
+      if (!members.includes(node)) continue;
+      if (change < 0) present.add(node);
+      else present.delete(node);
+      if (change > 0 && present.size * 2 <= members.length) return `${node} takes the majority from ${name}.`;
     }
   }
   return undefined;

@@ -1,10 +1,12 @@
 // Plans: canary first, one failure domain at a time, explained, checked by somebody else, and the same every time.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import type { Inventory } from '../../../agent/model/inventory.ts';
 import type { Plan, Turn, Wave } from '../../../agent/model/plan.ts';
 import { checkPlan, planHash } from '../../../agent/plan/check.ts';
 import { makePlan } from '../../../agent/plan/planner.ts';
+import { anyCluster } from '../../support/any-cluster.ts';
 import { inventory, planFor, RULES, TARGET, withNodes } from '../../support/cluster.ts';
 
 test('twelve nodes in three racks: a canary, growth within its rack, then a rack at a time', () => {
@@ -110,6 +112,23 @@ test('the linter finds what a planner must never do', () => {
   assert.match(find({}, { ...base, quorums }), /majority from q/);
   const full = { ...base, vms: base.vms.map(vm => ({ ...vm, memoryMb: vm.memoryMb * 3.2 })) };
   assert.match(find({}, full), /too little memory/);
+  assert.match(find({}, withNodes(base, node => (node.id === 'b2' ? { power: 'unknown' } : {}))), /b2 is not up/);
+});
+
+test('whatever the cluster is like: the linter finds nothing in a plan that may start, and no plan beats the bound', () => {
+  let started = 0;
+  fc.assert(
+    fc.property(anyCluster, fc.boolean(), (seen, isDone) => {
+      const some = withNodes(seen, node => (isDone && node.rack === 'b' ? { image: TARGET.image } : {}));
+      const { plan } = planFor(some);
+      if (plan.waitsFor.length > 0) return;
+      started++;
+      assert.deepEqual(checkPlan(plan, some), []);
+      assert.ok(plan.lowerBoundMs <= plan.etaMs);
+    }),
+    { numRuns: 500 },
+  );
+  assert.ok(started > 20, `${started} plans could start`);
 });
 
 test('another release, another plan', () => {

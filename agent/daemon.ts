@@ -10,6 +10,7 @@ import type { BootRelease, BootSource } from './boot/boot-service.ts';
 import type { Change, Coordination, Leadership } from './coordination/coordination.ts';
 import { agentError } from './errors.ts';
 import { observe } from './inventory/observe.ts';
+import { isEnded, mayBegin, type RolloverDeed } from './lifecycle/rollover.ts';
 import type { Inventory } from './model/inventory.ts';
 import type { Plan } from './model/plan.ts';
 import { KeptPlan } from './plan/kept-plan.ts';
@@ -142,6 +143,12 @@ export class Daemon implements ConsoleBackend {
     this.#notify();
   }
 
+  /** @throws `rollover-deed` */
+  async ask(deed: RolloverDeed): Promise<void> {
+    await this.#executor.ask(deed);
+    this.#notify();
+  }
+
   /**
    * Accepts a risk that the vendor's graph names, or takes that back. It counts from the next look for updates on.
    *
@@ -260,7 +267,7 @@ export class Daemon implements ConsoleBackend {
   /** The version that a rollover is bringing in now. */
   get #runningTo(): string | undefined {
     const { rollover, plan } = this.#executor.view();
-    return rollover && rollover.status !== 'completed' ? plan?.target.version : undefined;
+    return rollover && !isEnded(rollover.status) ? plan?.target.version : undefined;
   }
 
   /** Why a version that lies ready is not to be installed any more. What has begun may be brought to its end. */
@@ -289,7 +296,7 @@ export class Daemon implements ConsoleBackend {
   /** The plan for what would be installed next. */
   #propose(inventory: Inventory): Proposal | undefined {
     const target = this.#target;
-    if (!target || this.#executor.view().rollover?.status === 'running') return undefined;
+    if (!target || !mayBegin(this.#executor.view().rollover?.status)) return undefined;
     const { version, manifest, image } = target.document;
     const release = { version, manifest: manifest.sha256, ...(image ? { image: image.digest } : {}) };
     const failed = failedNodes(this.#executor.view().records);

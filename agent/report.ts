@@ -7,6 +7,7 @@ import { pskOf, readStateFile, type SealedMessage, siteClaim, writeFileAtomic } 
 import type { ConsoleRollover, ConsoleState } from './api/state.ts';
 import { agentError } from './errors.ts';
 import { CORDONED } from './lifecycle/node.ts';
+import type { RolloverStatus } from './lifecycle/rollover.ts';
 import { feedClient } from './update/feed-client.ts';
 import { readReportKey } from './update/report-key.ts';
 import { entitlementSecret, type Site } from './update/site.ts';
@@ -89,7 +90,7 @@ export function siteReport(state: ConsoleState, agentVersion: string, now: Date)
     ...(installed ? { release: { manifest: installed.manifest, counter: installed.counter } } : {}),
     ...(offer ? { available: offer.version } : {}),
     nodes: Object.fromEntries([...states].map(([state, nodes]) => [state, nodes.length])),
-    rollover: rollover?.status ?? 'none',
+    rollover: rollover ? REPORTED[rollover.status] : 'none',
     ...(rollover ? { progress: progressOf(rollover, cluster) } : {}),
     ...healthOf(state),
     waitsFor: sentences([...(offer?.objections ?? []), update.path?.waitingFor ?? '']),
@@ -111,6 +112,17 @@ function progressOf(rollover: ConsoleRollover, cluster: ConsoleState['cluster'])
     ...(status === 'running' ? { etaMs: open ? plan.etaMs - open.startMs : 0 } : {}),
   };
 }
+
+/** The words a report has for it; the phase of its progress tells the rest. */
+const REPORTED: Readonly<Record<RolloverStatus, SiteStatus['rollover']>> = {
+  running: 'running',
+  pausing: 'running',
+  paused: 'running',
+  aborting: 'running',
+  aborted: 'none',
+  blocked: 'blocked',
+  completed: 'completed',
+};
 
 const LOST: ReadonlySet<string> = new Set(['failed', 'fenced', 'quarantined']);
 

@@ -6,6 +6,7 @@ import type { Change, Coordination, Leadership } from '../coordination/coordinat
 import { agentError } from '../errors.ts';
 import { release, reserve } from '../ledger/reservations.ts';
 import { mayBecome } from '../lifecycle/node.ts';
+import { type Deed, isEnded, mayBegin, ROLLOVER_DEEDS, type RolloverDeed } from '../lifecycle/rollover.ts';
 import type { Inventory, NodeId } from '../model/inventory.ts';
 import type { Plan } from '../model/plan.ts';
 import type { JournalEntry, NodeRecord, OwnedEffect, Rollover } from '../model/rollover.ts';
@@ -64,6 +65,15 @@ export class Executor {
     return this.#inTurn(() => this.#begin(plan, inventory));
   }
 
+  /**
+   * The operator's word. Asking twice is asking once.
+   *
+   * @throws `rollover-deed` for what cannot be asked of it now
+   */
+  ask(deed: RolloverDeed): Promise<void> {
+    return this.#inTurn(() => this.#ask(deed));
+  }
+
   /** One round. Does nothing while no rollover is under way. Returns whether it did anything. */
   tick(inventory: Inventory): Promise<boolean> {
     return this.#inTurn(() => this.#tick(inventory));
@@ -71,7 +81,8 @@ export class Executor {
 
   async #begin(plan: Plan, inventory: Inventory): Promise<void> {
     const records = this.#records();
-    if (this.#rollover?.status === 'running') throw agentError('rollover-running', 'A rollover is already running.');
+    const status = this.#rollover?.status;
+    if (!mayBegin(status)) throw agentError('rollover-running', `A rollover is ${status}.`);
     const underWay = [...records].filter(([, { state }]) => state !== 'active' && state !== 'failed');
     if (underWay.length > 0) {
       const [node, { state }] = underWay[0] as (typeof underWay)[number];
@@ -95,12 +106,26 @@ export class Executor {
     });
   }
 
+  async #ask(deed: RolloverDeed): Promise<void> {
+    const rollover = this.#rollover;
+    if (!rollover) throw agentError('rollover-deed', `There is no rollover to ${deed}.`);
+    const { status } = rollover;
+    const { from, to, done, effect }: Deed = ROLLOVER_DEEDS[deed];
+    if (done.includes(status)) return;
+    if (!from.includes(status)) {
+      throw agentError('rollover-deed', `The rollover is ${status}: there is nothing to ${deed}.`);
+    }
+    const next: Rollover = { ...rollover, status: to, reason: effect };
+    await this.#commit([{ op: 'put', key: 'rollover', value: next }], { text: `The operator said ${deed}. ${effect}` });
+  }
+
   async #tick(inventory: Inventory): Promise<boolean> {
     const { rollover, plan } = this.view();
-    if (!rollover || !plan || rollover.status === 'completed') return false;
+    if (!rollover || !plan || isEnded(rollover.status)) return false;
+    const { status } = rollover;
     const { drivers, rebootTimeoutMs } = this.#options;
     const records = this.#records();
-    const decision = step({ inventory, plan, records, drivers, nowMs: this.#options.now(), rebootTimeoutMs });
+    const decision = step({ status, inventory, plan, records, drivers, nowMs: this.#options.now(), rebootTimeoutMs });
     for (const action of decision.actions) if (action.kind === 'move') await this.#move(action, rollover.plan);
     const failures = await this.#call(decision, inventory);
     await this.#report(rollover, plan, decision, failures);
@@ -173,7 +198,8 @@ export class Executor {
       const changes: Change[] = [{ op: 'put', key: 'rollover', value: ended }, ...this.#options.onCompleted(plan)];
       return this.#commit(changes, { text: `Rollover to ${plan.target.version} completed.` });
     }
-    const next: Rollover = { ...rollover, status: decision.status, reason };
+    const end = isEnded(decision.status) ? { endedAt: this.#options.now() } : {};
+    const next: Rollover = { ...rollover, status: decision.status, reason, ...end };
     if (next.status === rollover.status) {
       // What it waits for changes many times a second; it is shown, and written only with the next commit.
       this.#values.set('rollover', next);

@@ -2,6 +2,7 @@
 // where each node is, never what was done last, so a new leader goes on where a dead one stopped.
 import { Ledger } from '../ledger/ledger.ts';
 import { CORDONED, DOWN } from '../lifecycle/node.ts';
+import { heldTo, type RolloverStatus } from '../lifecycle/rollover.ts';
 import type { Node, NodeId } from '../model/inventory.ts';
 import type { Plan } from '../model/plan.ts';
 import { mayBeEmptied, mayGoDown } from '../plan/gates.ts';
@@ -13,7 +14,7 @@ export interface Decision {
   readonly actions: readonly (Move | Call | TaskCall)[];
   /** Nodes that nothing may be placed on. */
   readonly out: ReadonlySet<NodeId>;
-  readonly status: 'running' | 'blocked' | 'completed';
+  readonly status: RolloverStatus;
   /** What it is doing, or waiting for. */
   readonly reason: string;
 }
@@ -21,13 +22,19 @@ export interface Decision {
 /** One round. */
 export function step(world: World): Decision {
   const out = new Set([...world.records].filter(([, { state }]) => CORDONED.has(state)).map(([node]) => node));
+  const held = heldTo(world.status);
   const before = nextTask(world, 'before');
-  if (before) return { actions: [before.call], out, status: 'running', reason: before.reason };
+  if (before && !held) return { actions: [before.call], out, status: 'running', reason: before.reason };
   const round = new Round(world, out);
   if (!round.isOver) return round.decide();
   const after = nextTask(world, 'after');
+  if (after && held) return settled(held, out);
   if (after) return { actions: [after.call], out, status: 'running', reason: after.reason };
   return { actions: [], out, status: 'completed', reason: endOf(world.plan) };
+}
+
+function settled(status: 'paused' | 'aborted', out: ReadonlySet<NodeId>): Decision {
+  return { actions: [], out, status, reason: 'Nothing is under way.' };
 }
 
 function endOf({ waves, leftOut }: Plan): string {
@@ -68,27 +75,30 @@ class Round {
   }
 
   decide(): Decision {
-    const { plan, records } = this.#world;
+    const { plan, records, status } = this.#world;
+    const held = heldTo(status);
+    const isHeld = this.#isStopped || held !== undefined;
     for (const { nodes } of plan.waves) {
       for (const node of nodes) {
         const state = records.get(node)?.state ?? 'active';
-        if (!(state === 'active' || state === 'drained' || (state === 'draining' && this.#isStopped)))
-          this.#step.advance(node);
+        if (!(state === 'active' || state === 'drained' || (state === 'draining' && isHeld))) this.#step.advance(node);
       }
     }
-    if (this.#isStopped) this.#giveBack();
+    if (isHeld) this.#giveBack();
     else {
       this.#stopDrained();
       this.#emptyNext();
     }
     this.#step.finish();
+    if (held && this.#isSettled) return settled(held, this.#out);
     const { actions, waits } = this.#step;
     const name = `Wave ${Math.min(this.#firstUnwhole + 1, plan.waves.length)} of ${plan.waves.length}`;
+    const underWay = held ? ({ paused: 'pausing', aborted: 'aborting' } as const)[held] : undefined;
     const what = this.#isStopped ? `${this.#step.failed.join(', ')} has failed and needs an operator` : waits[0];
     return {
       actions,
       out: this.#out,
-      status: this.#isStopped ? 'blocked' : 'running',
+      status: underWay ?? (this.#isStopped ? 'blocked' : 'running'),
       reason: what === undefined ? `${name}.` : `${name}: ${what}.`,
     };
   }
@@ -108,6 +118,11 @@ class Round {
     for (const [node, { state }] of this.#world.records) {
       if (state === 'draining' || state === 'drained') this.#step.giveBack(node);
     }
+  }
+
+  /** No node is on its way: each is in service, or has failed. */
+  get #isSettled(): boolean {
+    return [...this.#world.records.values()].every(({ state }) => state === 'active' || state === 'failed');
   }
 
   #stopDrained(): void {

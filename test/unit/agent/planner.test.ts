@@ -112,7 +112,13 @@ test('the linter finds what a planner must never do', () => {
   assert.match(find({}, { ...base, quorums }), /majority from q/);
   const full = { ...base, vms: base.vms.map(vm => ({ ...vm, memoryMb: vm.memoryMb * 3.2 })) };
   assert.match(find({}, full), /too little memory/);
-  assert.match(find({}, withNodes(base, node => (node.id === 'b2' ? { power: 'unknown' } : {}))), /b2 is not up/);
+  assert.match(
+    find(
+      {},
+      withNodes(base, node => (node.id === 'b2' ? { power: 'unknown' } : {})),
+    ),
+    /b2 is not up/,
+  );
 });
 
 test('whatever the cluster is like: the linter finds nothing in a plan that may start, and no plan beats the bound', () => {

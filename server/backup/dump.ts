@@ -76,20 +76,20 @@ export async function dumpDatabase(
 /** No migration changes them until they have been read. */
 async function lockTables(db: Database, tables: readonly Table[]): Promise<void> {
   if (tables.length === 0) return;
-  await sql`lock table ${sql.join(tables.map(({ name }) => sql.table(name)))} in access share mode`.execute(db);
+  await sql`lock table ${sql.join(tables.map(({ name }) => sql.id(name)))} in access share mode`.execute(db);
 }
 
 async function readSequence(db: Database, name: string): Promise<DatabaseHead['sequences'][number]> {
   const query = sql<{ value: string; called: boolean }>`
-    select last_value::text as value, is_called as called from ${sql.table(name)}`;
+    select last_value::text as value, is_called as called from ${sql.id(name)}`;
   const { rows } = await query.execute(db);
   return sequenceSchema.parse({ name, ...rows[0] });
 }
 
 async function* rowsOf(db: Database, { name, columns }: Table): AsyncGenerator<readonly string[]> {
-  const values = columns.map(column => sql`${sql.ref(column.name)}::text`);
+  const values = columns.map(column => sql`${sql.id(column.name)}::text`);
   await sql`declare dumped no scroll cursor for
-    select json_build_array(${sql.join(values)})::text as row from ${sql.table(name)}`.execute(db);
+    select json_build_array(${sql.join(values)})::text as row from ${sql.id(name)}`.execute(db);
   let many = FIRST_ROWS;
   for (;;) {
     const { rows } = await fetchRows(many).execute(db);

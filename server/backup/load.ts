@@ -35,7 +35,7 @@ export async function loadDatabase(
   }
   await withChecks(db, head.catalog.tables, keys);
   for (const { name, value, called } of head.sequences) {
-    await sql`select setval(${`"${name}"`}::regclass, ${value}::bigint, ${called})`.execute(db);
+    await sql`select setval(format('%I', ${name}::text)::regclass, ${value}::bigint, ${called})`.execute(db);
   }
 }
 
@@ -70,19 +70,19 @@ async function makeSchema(db: Database, head: DatabaseHead, migrations: Migratio
 async function withoutChecks(db: Database, tables: readonly Table[]): Promise<readonly ForeignKey[]> {
   const keys = await foreignKeys(db);
   for (const { table, name } of keys) {
-    await sql`alter table ${sql.table(table)} drop constraint ${sql.ref(name)}`.execute(db);
+    await sql`alter table ${sql.id(table)} drop constraint ${sql.id(name)}`.execute(db);
   }
   for (const { name } of tables) {
-    await sql`alter table ${sql.table(name)} disable trigger user`.execute(db);
-    await sql`delete from ${sql.table(name)}`.execute(db);
+    await sql`alter table ${sql.id(name)} disable trigger user`.execute(db);
+    await sql`delete from ${sql.id(name)}`.execute(db);
   }
   return keys;
 }
 
 async function withChecks(db: Database, tables: readonly Table[], keys: readonly ForeignKey[]): Promise<void> {
-  for (const { name } of tables) await sql`alter table ${sql.table(name)} enable trigger user`.execute(db);
+  for (const { name } of tables) await sql`alter table ${sql.id(name)} enable trigger user`.execute(db);
   for (const { table, name, definition } of keys) {
-    await sql`alter table ${sql.table(table)} add constraint ${sql.ref(name)} ${sql.raw(definition)}`.execute(db);
+    await sql`alter table ${sql.id(table)} add constraint ${sql.id(name)} ${sql.raw(definition)}`.execute(db);
   }
 }
 
@@ -91,10 +91,10 @@ async function insertRecord(db: Database, tables: ReadonlyMap<string, Table>, re
   const { table: name, rows } = rowsSchema.parse(JSON.parse(record.toString('utf8', 0, end)));
   const table = tables.get(name);
   if (!table) throw serverError('backup-damaged', `The backup has rows of ${name}, which is no table of it.`);
-  const columns = table.columns.map(column => sql.ref(column.name));
+  const columns = table.columns.map(column => sql.id(column.name));
   const values = table.columns.map(({ type }, i) => sql`(value ->> ${sql.lit(i)})::${sql.raw(type)}`);
   const { numAffectedRows } = await sql`
-    insert into ${sql.table(name)} (${sql.join(columns)}) overriding system value
+    insert into ${sql.id(name)} (${sql.join(columns)}) overriding system value
     select ${sql.join(values)} from jsonb_array_elements(${record.toString('utf8', end + 1)}::jsonb)`.execute(db);
   if (numAffectedRows === BigInt(rows)) return rows;
   throw serverError('backup-damaged', `Of ${rows} rows of ${name}, ${numAffectedRows} were there.`);

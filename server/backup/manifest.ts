@@ -1,11 +1,13 @@
 // What a backup says of itself. It is readable without a key, so that an operator sees what lies in a folder, and sealed by the vault:
 // altered, or made by somebody else, it is refused.
+import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { canonicalJson, hasCode, sha256Hex, sha256HexSchema } from '../../signing/index.ts';
 import { serverError } from '../errors.ts';
 import type { Vault } from '../vault.ts';
 
-export const BACKUP_ID = /^\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ-[0-9a-f]{8}$/;
+/** In the order of their names, backups are in the order of their times. */
+export const BACKUP_ID = /^\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d-\d{3}Z-[0-9a-f]{8}$/;
 
 const partSchema = z.strictObject({ bytes: z.int(), sha256: sha256HexSchema });
 const objectSchema = z.strictObject({ organization: z.string(), digest: sha256HexSchema });
@@ -38,6 +40,10 @@ export type StoredAt = z.infer<typeof objectSchema>;
 
 const KEY_PURPOSE = 'backup-key';
 const NOTHING = Buffer.alloc(0);
+
+export function newBackupId(at: Date): string {
+  return `${at.toISOString().replace(/[:.]/g, '-')}-${randomBytes(4).toString('hex')}`;
+}
 
 /** What the records of a part are sealed for. */
 export function purposeOf(id: string, part: Part): string {

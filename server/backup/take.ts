@@ -1,6 +1,5 @@
 // Takes a backup while the service goes on: one state of the database first, then the objects that this state needs. The collector of
 // garbage waits meanwhile, for as long as the connection that says so is open.
-import { randomBytes } from 'node:crypto';
 import { type RawBuilder, sql } from 'kysely';
 import { hasCode } from '../../signing/index.ts';
 import type { Context } from '../context.ts';
@@ -10,7 +9,7 @@ import { serverError } from '../errors.ts';
 import { BACKUP_LOCK } from '../releases/garbage.ts';
 import { dumpDatabase } from './dump.ts';
 import { beginBackup, type Draft } from './folder.ts';
-import { type Manifest, purposeOf, type StoredAt, sealManifest } from './manifest.ts';
+import { type Manifest, newBackupId, purposeOf, type StoredAt, sealManifest } from './manifest.ts';
 import { copyObject, eachObject, listObjects, objectsIn } from './objects.ts';
 import type { BackupProgress } from './progress.ts';
 import { readSealed, type SealedFile, writeSealed } from './sealed-file.ts';
@@ -38,7 +37,7 @@ export async function takeBackup(
 ): Promise<Taken> {
   return withoutSweeps(context.db, async () => {
     const at = context.now();
-    const id = `${at.toISOString().slice(0, 19).replaceAll(':', '-')}Z-${randomBytes(4).toString('hex')}`;
+    const id = newBackupId(at);
     await using draft = await beginBackup(folder, id);
     const snapshot = await takeSnapshot(context, draft, id, progress);
     const { listed, ...said } = snapshot;

@@ -152,10 +152,9 @@ export async function contentOf(
   columns: readonly string[],
   kept = 'true',
 ): Promise<readonly string[]> {
-  const list = columns.map(column => `"${column}"`).join(', ');
-  const lines = await rows<{ line: string }>(
-    db,
-    `select row_to_json(r)::text as line from (select ${list} from ${table} where ${kept}) r order by 1`,
-  );
+  const { rows: lines } = await sql<{ line: string }>`
+    select row_to_json(r)::text as line
+    from (select ${sql.join(columns.map(column => sql.ref(column)))} from ${sql.table(table)} where ${sql.raw(kept)}) r
+    order by 1`.execute(db);
   return lines.map(({ line }) => line);
 }

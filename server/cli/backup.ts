@@ -29,6 +29,7 @@ export function backupCommand(terminal: () => Terminal): Command {
     .addHelpText('after', `\nExample:\n  rollover server backup create /mnt/backup/rollover${ENVIRONMENT}`)
     .action(async (folder: string, flags: Flags) => {
       const out = terminal();
+      out.resumable();
       const { openService, takeBackup, withOutage } = await parts();
       await using cleanup = new AsyncDisposableStack();
       const context = await openService(await placeOf(flags), cleanup);

@@ -1,6 +1,6 @@
 // Sites and a service that was lost and restored: what they have seen since the backup is no reason to refuse it.
 import assert from 'node:assert/strict';
-import { chmod, cp, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { chmod, cp, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -44,6 +44,7 @@ before(async () => {
   const made = await twoVendors(service);
   ({ site, rollout } = made);
   further = await activatedSite(made.file);
+  for (const each of [site, further]) await mkdir(homeOf(each));
   for (const each of [site, further]) assert.equal(await visit(each), '1.0.0');
   backedUp = await numbersOf(site);
   await withService({ directory: join(service.directory, 'data') }, async context => {

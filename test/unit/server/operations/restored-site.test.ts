@@ -18,6 +18,7 @@ import type { RolloutView } from '../../../../server/rollouts/rollouts.ts';
 import { renewOnlineRoles } from '../../../../server/trust/repository.ts';
 import { fileTrustStore, parseMetadata, refresh } from '../../../../signing/index.ts';
 import { rejectsWith } from '../../../support/errors.ts';
+import { freePorts } from '../../../support/processes.ts';
 import { writeReleaseTree } from '../../../support/release-tree.ts';
 import { startTestService, type TestService } from '../../../support/service.ts';
 import { activatedSite, twoVendors } from '../../../support/two-vendors.ts';
@@ -65,7 +66,8 @@ before(async () => {
   await cp(service.keysDirectory, join(directory, 'keys'), { recursive: true });
   await service.close();
   lost = undefined;
-  running = await restored(service.url, site.feed.port);
+  running = await restored();
+  [site, further] = [site, further].map(each => ({ ...each, feed: running.feed })) as [Site, Site];
   api = apiClient(running.url, service.token);
 });
 after(async () => {
@@ -79,15 +81,16 @@ async function withService(place: Place, work: (context: Awaited<ReturnType<type
   await work(await openService(place, cleanup));
 }
 
-/** On the ports of the one that is lost, from the backup and the key that was kept apart. */
-async function restored(url: string, feedPort: number): Promise<RunningServer> {
+/** From the backup and the key that was kept apart. The name that leads to it leads to another address now. */
+async function restored(): Promise<RunningServer> {
   const place = { directory: join(directory, 'data'), keyFile: join(directory, 'server.key') };
   {
     await using cleanup = new AsyncDisposableStack();
     const target = await openTarget(place, cleanup);
     await restoreBackup(await openBackup(join(directory, 'backups'), undefined, target.vault), target);
   }
-  return startServer({ directory: place.directory, host: '127.0.0.1', port: Number(new URL(url).port), feedPort });
+  const [port, feedPort] = (await freePorts([0, 0])) as [number, number];
+  return startServer({ directory: place.directory, host: '127.0.0.1', port, feedPort });
 }
 
 /** A whole visit, as the agent makes it. Returns the version that is taken. */

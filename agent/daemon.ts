@@ -105,9 +105,9 @@ export class Daemon implements ConsoleBackend {
 
   async check(isWhole = false): Promise<void> {
     await this.#watcher.check(isWhole);
-    const { site, agentVersion, now, log } = this.#options;
+    const { directory, site, agentVersion, now, log } = this.#options;
     const report = siteReport(this.state(), agentVersion, new Date(now()));
-    await sendReport(site, report).catch(error => log.warn({ err: error }, 'report not delivered'));
+    await sendReport(directory, site, report).catch(error => log.warn({ err: error }, 'report not delivered'));
   }
 
   async apply(hash: string): Promise<void> {

@@ -33,6 +33,11 @@ export const AGENT_ERRORS = {
     kind: 'license',
     hint: 'Ask the vendor for a certificate of this license (`rollover license certificate`).',
   },
+  'report-key-missing': {
+    kind: 'conflict',
+    hint: 'Take a new stick, or look for updates. If that does not help, ask the vendor to publish a report key (`rollover trust request --rotate-online-keys reports`).',
+  },
+  'receipt-unwritable': { kind: 'input', hint: 'Name a file that does not exist yet, on a medium with space.' },
   'site-offline': {
     kind: 'conflict',
     hint: 'A site without a network takes its updates with `rollover media import`.',

@@ -21,6 +21,7 @@ import {
   type Repository,
   reasonOf,
   refreshFromMedium,
+  targetIfAny,
   writeFileAtomic,
 } from '../signing/index.ts';
 import { airgapError } from './errors.ts';
@@ -96,7 +97,9 @@ async function collect({ directory, product, channel, license, source, firstRoot
   const repository = await refreshFromMedium(recorded, forgetful, firstRoot, now.getTime());
   await repository.target(targetPaths.issuers);
   await repository.target(targetPaths.director);
-  await readGraph(repository, product);
+  await targetIfAny(repository, targetPaths.reports);
+  // Where the vendor has a graph, sites without a network find their path by it as well.
+  await targetIfAny(repository, targetPaths.graph(product));
   const release = await newestRelease(repository, product, channel);
   await repository.target(targetPaths.provenance(product, channel, release.version));
   await repository.target(targetPaths.sbom(product, channel, release.version));
@@ -105,13 +108,6 @@ async function collect({ directory, product, channel, license, source, firstRoot
   files.set(mediaPaths.director(directory), await source.director());
   files.set(mediaPaths.wrap(directory, release.manifest.sha256), `${JSON.stringify(wrap)}\n`);
   return { files, release, validUntil: new Date(firstExpiry(repository.state)).toISOString() };
-}
-
-/** Where the vendor has a graph, sites without a network find their path by it as well. */
-async function readGraph(repository: Repository, product: string): Promise<void> {
-  await repository.target(targetPaths.graph(product)).catch(error => {
-    if (!hasCode(error, 'target-unknown')) throw error;
-  });
 }
 
 async function write(options: ExportOptions, { files, release, validUntil }: Collected): Promise<Exported> {

@@ -60,16 +60,3 @@ export type ActivationResponse = z.infer<typeof activationResponseSchema>;
 
 /** The service's document for one site or license: a compact JWS. */
 export const directorResponseSchema = z.strictObject({ document: z.string().max(256 * 1024) });
-
-/** Site to service, now and then: what runs there. */
-export const siteReportSchema = z.strictObject({
-  site: siteIdSchema,
-  at: z.iso.datetime(),
-  agentVersion: plainText(64),
-  installed: plainText(128).optional(),
-  available: plainText(128).optional(),
-  nodes: z.record(plainText(64), z.int().nonnegative()),
-  rollover: z.enum(['none', 'running', 'blocked', 'completed']),
-});
-
-export type SiteReport = z.infer<typeof siteReportSchema>;

@@ -16,6 +16,7 @@ export * from './pack.ts';
 export type { PackBase } from './pack-base.ts';
 export * from './ranges.ts';
 export * from './release.ts';
+export * from './report.ts';
 export * from './rollout/budget.ts';
 export * from './rollout/bulletin.ts';
 export * from './rollout/decision.ts';

@@ -161,6 +161,7 @@ export type ChannelDocument = z.infer<typeof channelDocumentSchema>;
 export const targetPaths = {
   issuers: 'licenses/issuers.json',
   director: 'director/keys.json',
+  reports: 'reports/keys.json',
   role: (product: string, channel: string) => `${product}.${channel}`,
   rolePatterns: (product: string, channel: string) => [
     `${product}/${channel}/channel.json`,

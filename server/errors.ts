@@ -103,6 +103,10 @@ export const SERVER_ERRORS = {
     kind: 'license',
     hint: 'Ask the vendor for more sites, or to free the seat of a cluster that is gone (`rollover site remove`).',
   },
+  'report-refused': {
+    kind: 'integrity',
+    hint: 'Ask for a new report of that site. If its agent was installed anew, forget the site (`rollover site remove`) and activate it again.',
+  },
   'service-unreachable': {
     kind: 'network',
     hint: 'Start it with `rollover server`, or name its address with --server.',

@@ -1,5 +1,6 @@
 // `rollover agent`: runs the on-prem agent; `rollover agent activate` binds the site to its license first,
-// `rollover agent certificate` changes what it connects with, and `rollover agent accept-risk` lets an upgrade pass a risk.
+// `rollover agent certificate` changes what it connects with, `rollover agent accept-risk` lets an upgrade pass a risk, and
+// `rollover agent receipt` writes what the vendor is told.
 import { hostname } from 'node:os';
 import { Command, Option } from 'commander';
 import { pino } from 'pino';
@@ -19,6 +20,7 @@ import {
   seconds,
   withData,
 } from './options.ts';
+import { receiptCommand } from './receipt.ts';
 import { acceptRiskCommand } from './risk.ts';
 
 interface RunFlags {
@@ -136,6 +138,7 @@ export function agentCommand(terminal: () => Terminal): Command {
   });
   command.addCommand(certificateCommand(terminal));
   command.addCommand(acceptRiskCommand(terminal));
+  command.addCommand(receiptCommand(terminal));
   return command;
 }
 

@@ -13,7 +13,7 @@ import {
   type SiteReport,
   type Watch,
 } from '../../bundles/index.ts';
-import { type MetadataSource, RolloverError, type Wrap, wrapSchema } from '../../signing/index.ts';
+import { type MetadataSource, RolloverError, type SealedMessage, type Wrap, wrapSchema } from '../../signing/index.ts';
 import { agentError } from '../errors.ts';
 import type { Said } from './bulletin.ts';
 import { collectAtMost } from './collect.ts';
@@ -38,7 +38,7 @@ export interface FeedClient extends MetadataSource, BundleSource {
   activate(request: ActivationRequest): Promise<string>;
   /** What the service says of a channel; `unchanged` when that has this ETag still. */
   bulletin(product: string, channel: string, etag?: string): Promise<Answered | { readonly kind: 'unchanged' }>;
-  report(report: SiteReport): Promise<void>;
+  report(report: SiteReport | SealedMessage): Promise<void>;
   close(): void;
 }
 

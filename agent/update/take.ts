@@ -40,6 +40,7 @@ import { type Knowledge, knowledgeOf, standingNow, writeKnowledge } from './know
 import { followLicense } from './license.ts';
 import { nextRelease } from './next-release.ts';
 import { addReady, type ReadyRelease, readyReleases, releaseFolder } from './releases.ts';
+import { followReportKey } from './report-key.ts';
 import { entitlementSecret, type Site } from './site.ts';
 import { forgetVisited } from './visited.ts';
 
@@ -198,6 +199,7 @@ async function readRelease(
   const { directory, site, source } = options;
   const license = await followLicense(directory, site, repository, sources, now);
   const director = await followDirector(directory, site, repository, sources);
+  await followReportKey(directory, site, repository);
   const next = await nextRelease(options, repository, director, now);
   if ('document' in next) await time.advance(newestSigned(repository, next.document));
   const knowledge = knowledgeOf(site, repository, director, source.name);

@@ -90,7 +90,46 @@ export interface SiteTable {
   public_key: string;
   activated_at: Instant;
   last_seen_at: Instant;
-  report: Json | null;
+  /** Name and id in lower case: what is looked through for a text. */
+  search: Generated<string>;
+  /** The release that is installed. */
+  version: Generated<string | null>;
+  /** `unknown` until a site of a version that says so has reported. */
+  health: Generated<string>;
+  /** Of the rollover. */
+  state: Generated<string>;
+  node_count: Generated<number>;
+  agent_version: Generated<string | null>;
+  /** How the last report came: `connection` or `receipt`; null before the first. */
+  via: Generated<string | null>;
+  /** By the service's clock. */
+  reported_at: Instant | null;
+  /** Of the newest sealed report; 0 while all of them were plain. */
+  report_sequence: ColumnType<string, number | undefined, number>;
+}
+
+/** The last report of a site, as it said it. What sites are searched by stands in their columns, too. */
+export interface SiteReportTable {
+  organization: string;
+  site_id: string;
+  report: Json;
+}
+
+export type SiteEventType =
+  | 'version-changed'
+  | 'rollover-started'
+  | 'rollover-finished'
+  | 'rollover-failed'
+  | 'health-changed';
+
+/** What has changed at a site: the newest fifty of each. */
+export interface SiteEventTable {
+  id: Generated<string>;
+  organization: string;
+  site_id: string;
+  at: Instant;
+  type: SiteEventType;
+  details: Json;
 }
 
 export interface WrapTable {
@@ -332,6 +371,8 @@ export interface Tables {
   licenses: LicenseTable;
   certificates: CertificateTable;
   sites: SiteTable;
+  site_reports: SiteReportTable;
+  site_events: SiteEventTable;
   wraps: WrapTable;
   tokens: TokenTable;
   organizations: OrganizationTable;

@@ -1,7 +1,7 @@
 // What a site may ask over its encrypted connection: metadata, objects, its own wraps, activation and reports.
 // The license is that of the connection; nothing in a request can name another.
 import express, { type Express, type Request } from 'express';
-import { activationRequestSchema, feedPaths, siteIdSchema, siteReportSchema } from '../../bundles/index.ts';
+import { activationRequestSchema, feedPaths, SEALED_REPORT_BYTES, siteIdSchema } from '../../bundles/index.ts';
 import { sha256HexSchema } from '../../signing/index.ts';
 import { type Context, type Tenant, tenantOf } from '../context.ts';
 import { directorFor } from '../director/director.ts';
@@ -12,7 +12,8 @@ import { notFound, problems } from '../http/problem.ts';
 import { licenseDocument } from '../licenses/licenses.ts';
 import { wrapFor } from '../licenses/wraps.ts';
 import type { BulletinBoard } from '../rollouts/board.ts';
-import { activateSite, recordReport } from '../sites/sites.ts';
+import { receiveReport } from '../sites/receive.ts';
+import { activateSite } from '../sites/sites.ts';
 import { connectionOf } from './connection.ts';
 
 const JSON_BYTES = 256 * 1024;
@@ -75,9 +76,9 @@ export function feedApi(context: Context, board: Pick<BulletinBoard, 'send'>): E
     const { tenant, license } = visitor(request);
     response.json({ license: await activateSite(tenant, license, activationRequestSchema.parse(request.body)) });
   });
-  app.post(feedPaths.reports, json, async (request, response) => {
+  app.post(feedPaths.reports, express.json({ limit: SEALED_REPORT_BYTES }), async (request, response) => {
     const { tenant, license } = visitor(request);
-    await recordReport(tenant, license, siteReportSchema.parse(request.body));
+    await receiveReport(tenant, license, request.body);
     response.status(204).end();
   });
   app.use(notFound);

@@ -225,6 +225,12 @@ export async function pskOfLicense({ db, vault }: Context, id: string): Promise<
   return row && { organization: row.organization, key: vault.open(pskPurpose(id), row.sealed_psk) };
 }
 
+/** The pre-shared key of an active license of the tenant's own. @throws `not-found`, `license-refused` */
+export async function pskOfOwnLicense(tenant: Tenant, id: string): Promise<Buffer> {
+  const { sealed_psk: sealed } = await activeLicense(tenant, id);
+  return tenant.vault.open(pskPurpose(id), sealed);
+}
+
 function view(row: Selectable<LicenseTable>): LicenseView {
   return {
     id: row.id,

@@ -1,17 +1,21 @@
 // Holds a site's report against the rollouts of its version, and halts one whose failures are more than its budget bears. Nobody has
 // to be awake.
 import type { Selectable } from 'kysely';
-import { budgetVerdict, explainBudget, rolloutSchema, type SiteReport } from '../../bundles/index.ts';
+import { budgetVerdict, explainBudget, rolloutSchema } from '../../bundles/index.ts';
 import { audit } from '../audit/audit.ts';
 import type { Tenant } from '../context.ts';
 import type { Outcome, RolloutTable } from '../db/schema.ts';
 import { emit } from '../webhooks/emit.ts';
-import { countOutcomes, outcomeOf } from './outcomes.ts';
+import { countOutcomes, type Heard, outcomeOf, versionsIn } from './outcomes.ts';
 import { store } from './rollouts.ts';
 
 /** Called in the transaction that keeps the report; last, because it may write into the audit log. */
-export async function judgeReport(tenant: Tenant, licenseId: string, report: SiteReport): Promise<void> {
-  const versions = [report.installed, report.available].filter(version => version !== undefined);
+export async function judgeReport(
+  tenant: Tenant,
+  licenseId: string,
+  report: Heard & { readonly site: string },
+): Promise<void> {
+  const versions = versionsIn(report);
   if (versions.length === 0) return;
   const running = await tenant.db
     .selectFrom('rollouts')

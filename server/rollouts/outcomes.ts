@@ -1,5 +1,5 @@
 // What sites have made of a version that is rolled out to them, counted: the failure budget is judged with every change.
-import type { SiteReport } from '../../bundles/index.ts';
+import type { SiteReport, SiteStatus } from '../../bundles/index.ts';
 import type { Database } from '../db/database.ts';
 import type { Outcome } from '../db/schema.ts';
 
@@ -8,10 +8,18 @@ export type Outcomes = Readonly<Record<Outcome, number>>;
 
 const NONE: Outcomes = { succeeded: 0, failed: 0, pending: 0 };
 
+/** What is looked at of a report. Plain ones do not say where a rollover goes: what is offered has to do for it. */
+export type Heard = Pick<SiteReport, 'installed' | 'available' | 'rollover'> & Pick<Partial<SiteStatus>, 'progress'>;
+
+/** The versions that a report may say something of. */
+export function versionsIn({ installed, available, progress }: Heard): readonly string[] {
+  return [installed, progress?.target ?? available].filter(version => version !== undefined);
+}
+
 /** What a report says of a version; undefined when nothing. */
-export function outcomeOf(report: Pick<SiteReport, 'installed' | 'available' | 'rollover'>, version: string) {
+export function outcomeOf(report: Heard, version: string): Outcome | undefined {
   if (report.installed === version) return 'succeeded';
-  if (report.available !== version) return undefined;
+  if ((report.progress?.target ?? report.available) !== version) return undefined;
   if (report.rollover === 'blocked') return 'failed';
   return report.rollover === 'running' ? 'pending' : undefined;
 }

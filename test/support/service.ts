@@ -37,12 +37,14 @@ export interface TestService {
 
 const SMALL_TREE = { notes: 'notes', kernelBytes: 300_000, initrdBytes: 2_000_000, runtime: false };
 
-/** `mtls` opens the port for certificates, too. */
+/** `mtls` opens the port for certificates, too. Without `reportKey`, the root is set up as before there was one. */
 export async function startTestService({
   mtls = false,
+  reportKey = true,
   shutdown = {},
 }: {
   readonly mtls?: boolean;
+  readonly reportKey?: boolean;
   readonly shutdown?: ShutdownOptions;
 } = {}): Promise<TestService> {
   const directory = await mkdtemp(join(tmpdir(), 'rollover-service-'));
@@ -60,7 +62,12 @@ export async function startTestService({
   const api = apiClient(server.url, token);
   const keysDirectory = join(directory, 'keys');
   const one = { root: 1, targets: 1, 'offline-snapshot': 1 };
-  const { fingerprint } = await setUpRoot(api, { keysDirectory, keys: one, thresholds: one, nowMs: Date.now() });
+  const { fingerprint } = await setUpRoot(reportKey ? api : beforeReportKey(api), {
+    keysDirectory,
+    keys: one,
+    thresholds: one,
+    nowMs: Date.now(),
+  });
   const publishFile: TestService['publishFile'] = (path, { through = api, nowMs = Date.now() } = {}) => {
     const quiet = { onStep: () => undefined, onProgress: () => undefined };
     return publishReleaseFile(through, { path, keysDirectory, nowMs, pipelineVersion: 'test', ...quiet });
@@ -104,6 +111,17 @@ export async function startTestService({
     async close() {
       await server.close();
       await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** What a command line sees of the service that is older than the report key. */
+function beforeReportKey(api: ApiClient): ApiClient {
+  return {
+    ...api,
+    async get<T>(path: string) {
+      const answer = await api.get<T>(path);
+      return path === '/v1/trust/online-keys' ? { ...answer, reports: undefined } : answer;
     },
   };
 }

@@ -9,9 +9,10 @@ import { rejectsWith } from '../../support/errors.ts';
 import { type Processes, processes } from '../../support/processes.ts';
 
 const COUNT = 450;
-const NAMES = 'customer product status name email role version channel state at actor action subject lastSeenAt'.split(
-  ' ',
-);
+const NAMES =
+  'customer product status name email role version channel state health type at actor action subject lastSeenAt'.split(
+    ' ',
+  );
 const TEXTS = Object.fromEntries(NAMES.map(name => [name, 'text']));
 /** Has what every list's items have. */
 const ITEMS = Array.from({ length: COUNT }, (_, number) => ({
@@ -21,10 +22,12 @@ const ITEMS = Array.from({ length: COUNT }, (_, number) => ({
   manifest: '0'.repeat(64),
   scopes: ['site:read'],
   sites: { succeeded: 1, failed: 0, pending: 2 },
+  details: { from: '1.0.0', to: '1.1.0' },
 }));
 const LISTS = [
   'license list',
   'site list',
+  'site events site-1',
   'release list',
   'rollout list',
   'member list',

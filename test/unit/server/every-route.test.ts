@@ -14,6 +14,7 @@ import type { Route } from '../../../server/http/route.ts';
 import { vendorRoutes } from '../../../server/http/vendor-api.ts';
 import { ROLLOUT_ACTIONS } from '../../../server/rollouts/states.ts';
 import { parseNetworks } from '../../../server/webhooks/networks.ts';
+import { HPKE_SUITE } from '../../../signing/hpke.ts';
 import { sha256Hex } from '../../../signing/index.ts';
 import { startTestService, type TestService } from '../../support/service.ts';
 
@@ -27,6 +28,14 @@ const ROUTES = vendorRoutes({} as Context, {
   requests: new RequestMetrics(),
 });
 const OBJECT = Buffer.from('an object');
+/** Sealed to nobody. */
+const NO_RECEIPT = {
+  format: 'rollover-sealed/1',
+  suite: HPKE_SUITE,
+  key: '0'.repeat(64),
+  encapsulated: 'A'.repeat(1494),
+  ciphertext: 'AAAA',
+};
 const HOLDER = '7c1a4c1e-6c2f-4f0e-9c55-1d3f9f3f8a11';
 
 let service: TestService;
@@ -231,6 +240,10 @@ const CALLS: Readonly<Record<string, () => Made | Promise<Made>>> = {
   'get /v1/licenses/:id/director': () => ({ path: license('/director') }),
   'post /v1/licenses/:id/rekey': () => ({ path: license('/rekey'), body: {} }),
   'get /v1/sites': () => ({ path: '/v1/sites' }),
+  'get /v1/sites/:id': () => ({ path: `/v1/sites/${subject.site}` }),
+  'get /v1/sites/:id/events': () => ({ path: `/v1/sites/${subject.site}/events` }),
+  'get /v1/fleet/summary': () => ({ path: '/v1/fleet/summary' }),
+  'post /v1/receipts': () => ({ path: '/v1/receipts', body: NO_RECEIPT, refused: 'report-refused' }),
   'delete /v1/sites/:id': () => ({ path: `/v1/sites/${subject.site}` }),
   'post /v1/rollouts': () => ({
     path: '/v1/rollouts',

@@ -1,5 +1,5 @@
-// Puts the hosted service together: database, blobs, jobs, the vendor's port and the ports for sites. The only place in this
-// room that reads the clock and decides what is real.
+// Puts the hosted service together: database, blobs, jobs, the vendor's port and the ports for sites. Beside `backup/place.ts`,
+// which does the same for commands, the only place in this room that reads the clock and decides what is real.
 import { createServer, type RequestListener, type Server } from 'node:http';
 import net from 'node:net';
 import { join, resolve } from 'node:path';

@@ -2,11 +2,11 @@
 // issued after the backup is known to sites only: so the numbers go on above whatever it can have issued. docs/decisions/0019.
 import { serverError } from '../errors.ts';
 
-/** Metadata and bulletins are signed one by one, under a lock: no service has kept this up for a day. */
+/** On the average since the backup: metadata and bulletins are signed one by one, under a lock, for what people have done. */
 const VERSIONS_PER_SECOND = 4;
-/** For an hour in which everything was published that there is. */
+/** For bad days: all that two cores can sign in six hours. */
 const VERSIONS_BURST = 1_000_000;
-/** Documents for sites: far above what any database counts. 2^53 is two hundred years away. */
+/** Documents for sites: each is a call, a query and a signature. 2^53 is two hundred years away. */
 const SEQUENCES_PER_SECOND = 1_000_000;
 const SEQUENCES_BURST = 1_000_000_000;
 

@@ -14,6 +14,7 @@ import { interruptedError, reportFailure, usageError } from './failure.ts';
 import { endWithLauncher } from './launcher.ts';
 import {
   auditCommand,
+  channelCommand,
   licenseCommand,
   mediaExportCommand,
   memberCommand,
@@ -44,6 +45,7 @@ const GROUPS: Readonly<Record<string, readonly Command[]>> = {
     serverCommand,
     trustCommand,
     releaseCommand,
+    channelCommand,
     licenseCommand,
     siteCommand,
     rolloutCommand,

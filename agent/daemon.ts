@@ -2,7 +2,8 @@
 // tells whoever listens. Everything it decides is decided by the pure parts; here they are only called in turn.
 import { join } from 'node:path';
 import type { Logger } from 'pino';
-import { counted, RolloverError } from '../signing/index.ts';
+import { isLive, type SeatLease } from '../bundles/index.ts';
+import { RolloverError } from '../signing/index.ts';
 import type { ConsoleBackend } from './api/console-api.ts';
 import { type ConsoleState, consoleState, type Installed, type Proposal } from './api/state.ts';
 import type { BootRelease, BootSource } from './boot/boot-service.ts';
@@ -18,10 +19,12 @@ import { Executor, failedNodes } from './run/executor.ts';
 import type { Driver } from './sdk/index.ts';
 import { certificateEnd, certificateWarnings } from './update/certificate.ts';
 import { knowledgeNow } from './update/knowledge.ts';
+import { type LicenseUse, licenseWarnings, limitObjections } from './update/license-limits.ts';
 import { type Closed, closedNow, type Outlook } from './update/outlook.ts';
 import { newestOf, type ReadyRelease } from './update/releases.ts';
+import { leaseSeats, readSeats } from './update/seats.ts';
 import { acceptRisk } from './update/settings.ts';
-import { licensedNodes, type Site } from './update/site.ts';
+import { licenseClaims, type Site } from './update/site.ts';
 import { noteSituation } from './update/situation.ts';
 import { UpdateWatcher } from './update/watcher.ts';
 
@@ -48,6 +51,7 @@ export class Daemon implements ConsoleBackend {
   #inventory: Inventory | undefined;
   #clusterProblem: string | undefined;
   #proposal: Proposal | undefined;
+  #seats: SeatLease | undefined;
   #sent = '';
 
   constructor(options: DaemonOptions, leadership: Leadership, executor: Executor) {
@@ -77,6 +81,7 @@ export class Daemon implements ConsoleBackend {
     const executor = await Executor.take({ coordination, leadership, drivers, rebootTimeoutMs, now, onCompleted });
     const daemon: Daemon = new Daemon(options, leadership, executor);
     await daemon.#watcher.look();
+    daemon.#seats = await readSeats(options.directory);
     // Before anything is looked for: what is next follows from what is installed.
     await daemon.#noteSituation();
     return daemon;
@@ -105,9 +110,17 @@ export class Daemon implements ConsoleBackend {
 
   async check(isWhole = false): Promise<void> {
     await this.#watcher.check(isWhole);
-    const { directory, site, agentVersion, now, log } = this.#options;
+    const { directory, agentVersion, now, log } = this.#options;
+    const { site } = this.#watcher;
     const report = siteReport(this.state(), agentVersion, new Date(now()));
     await sendReport(directory, site, report).catch(error => log.warn({ err: error }, 'report not delivered'));
+    await this.#leaseSeats(site).catch(error => log.warn({ err: error }, 'seats not leased'));
+  }
+
+  /** Of a floating license, for the nodes that are seen. */
+  async #leaseSeats(site: Site): Promise<void> {
+    const isNeeded = site.connected && this.#inventory && licenseClaims(site).floating;
+    if (isNeeded) this.#seats = await leaseSeats(this.#options.directory, site, this.#licenseUse.nodes);
   }
 
   async apply(hash: string): Promise<void> {
@@ -122,7 +135,7 @@ export class Daemon implements ConsoleBackend {
     const { version } = plan.target;
     const closed = await this.#lastDecision(version);
     if (closed) throw agentError(closed.code, `Version ${version} cannot be installed now. ${closed.reason}`);
-    const [objection] = licenseObjection(this.#watcher.site, inventory);
+    const [objection] = limitObjections(licenseClaims(this.#watcher.site), this.#licenseUse);
     if (objection !== undefined) throw agentError('plan-blocked', objection);
     await this.#executor.begin(plan, inventory);
     this.#notify();
@@ -162,6 +175,7 @@ export class Daemon implements ConsoleBackend {
       clusterProblem: this.#clusterProblem,
       warnings: [
         ...certificateWarnings(this.#certificateEnd, new Date(this.#options.now())),
+        ...licenseWarnings(licenseClaims(this.#watcher.site), this.#licenseUse),
         ...withdrawnWarnings(this.#watcher.outlook, this.#installed?.version, this.#runningTo),
       ],
     });
@@ -190,6 +204,14 @@ export class Daemon implements ConsoleBackend {
 
   get #knowledge(): ConsoleState['knowledge'] {
     return knowledgeNow(this.#watcher.knowledge, new Date(this.#options.now()));
+  }
+
+  /** What this site uses of its license. */
+  get #licenseUse(): LicenseUse {
+    const { records } = this.#executor.view();
+    const nodes = (this.#inventory?.nodes ?? []).filter(({ id }) => isLive(records.get(id)?.state ?? 'active'));
+    const { connected } = this.#watcher.site;
+    return { nodes: nodes.length, connected, lease: this.#seats, now: new Date(this.#options.now()) };
   }
 
   get #installed(): Installed | undefined {
@@ -274,7 +296,7 @@ export class Daemon implements ConsoleBackend {
     const closed = this.#closed(version);
     const objections = [
       ...(closed ? [closed.reason] : []),
-      ...licenseObjection(this.#watcher.site, inventory),
+      ...limitObjections(licenseClaims(this.#watcher.site), this.#licenseUse),
       ...knowledgeObjection(this.#knowledge),
       ...plan.waitsFor,
       ...checkPlan(plan, inventory, failed),
@@ -288,13 +310,6 @@ export class Daemon implements ConsoleBackend {
     this.#sent = now;
     for (const listener of this.#listeners) listener();
   }
-}
-
-/** Too many nodes stop the next rollover; they never stop what runs, nor a rollover that has begun. */
-function licenseObjection(site: Site, { nodes }: Inventory): readonly string[] {
-  const most = licensedNodes(site);
-  if (nodes.length <= most) return [];
-  return [`The license allows ${counted(most, 'node')}, the cluster has ${nodes.length}.`];
 }
 
 /** A rollover that has begun goes on, whatever was withdrawn since; it is said. */

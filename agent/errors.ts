@@ -12,6 +12,10 @@ export const AGENT_ERRORS = {
     kind: 'conflict',
     hint: 'This site keeps its license. Choose another --data directory for another site.',
   },
+  'activation-missing': {
+    kind: 'conflict',
+    hint: 'Make the request first (`rollover agent activation-request`), with the same --data directory.',
+  },
   'not-activated': { kind: 'license', hint: 'Run `rollover agent activate LICENSE-FILE` first.' },
   'site-damaged': {
     kind: 'storage',

@@ -67,6 +67,14 @@ export const BUNDLE_ERRORS = {
     kind: 'integrity',
     hint: 'This version cannot read the document. Update the agent, or ask the vendor.',
   },
+  'activation-invalid': {
+    kind: 'integrity',
+    hint: 'Copy the file again. If it is refused again, make a new request with `rollover agent activation-request`.',
+  },
+  'activation-foreign': {
+    kind: 'license',
+    hint: 'Use the files of one activation: the request that this site made last, under its own license.',
+  },
 } as const satisfies ErrorTable;
 
 export const bundleError = errorsOf(BUNDLE_ERRORS);

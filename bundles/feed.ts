@@ -11,6 +11,7 @@ export const feedPaths = {
   director: (site: string) => `/v1/director/${site}`,
   activations: '/v1/activations',
   reports: '/v1/reports',
+  seats: '/v1/seats',
 } as const;
 
 /** Suites that work with external pre-shared keys in TLS 1.3 (RFC 8446, section 4.2.11: the hash has to be SHA-256). */

@@ -39,6 +39,19 @@ export const siteReportSchema = z.strictObject(fields);
 
 export type SiteReport = z.infer<typeof siteReportSchema>;
 
+/** States of a node that takes no seat of a license: not in the cluster yet, off, or on its way out. */
+const NOT_LIVE: ReadonlySet<string> = new Set(['discovered', 'fenced', 'quarantined', 'leaving', 'removed']);
+
+/** Whether a node in this state counts for the license. One in a state that is not known does. */
+export function isLive(state: string): boolean {
+  return !NOT_LIVE.has(state);
+}
+
+/** How many nodes of a report count for the license. */
+export function liveNodes({ nodes }: Pick<SiteReport, 'nodes'>): number {
+  return Object.entries(nodes).reduce((sum, [state, count]) => (isLive(state) ? sum + count : sum), 0);
+}
+
 export const HEALTHS = ['healthy', 'warning', 'failing'] as const;
 
 /** Sentences for people, as far as there is room for them. */

@@ -95,9 +95,34 @@ export const SERVER_ERRORS = {
     kind: 'conflict',
     hint: 'A channel only goes forward. Raise the version in release.yaml, or publish to another channel.',
   },
+  'release-yanked': {
+    kind: 'conflict',
+    hint: 'Take the yank back first (`rollover release unyank`), if it was a mistake.',
+  },
+  'promotion-backward': {
+    kind: 'conflict',
+    hint: 'Promote it onward, or say that you mean it with --backward.',
+  },
+  'draft-unknown': {
+    kind: 'integrity',
+    hint: 'Ask whoever made the draft for its digest, over another channel than the service, and pass it with --digest.',
+  },
+  'graph-file': { kind: 'input', hint: 'Correct the file as docs/upgrade-graph.md shows.' },
+  'graph-mismatch': {
+    kind: 'conflict',
+    hint: 'Publish those releases first, or take them out of the channels of their nodes.',
+  },
   'metadata-conflict': { kind: 'conflict', hint: 'Somebody published at the same time. Publish again.' },
   'release-incomplete': { kind: 'conflict', hint: 'Publish again: what is already uploaded is not sent twice.' },
   'license-refused': { kind: 'license', hint: 'Ask the license desk of the vendor.' },
+  'license-state': {
+    kind: 'conflict',
+    hint: 'Look at it with `rollover license show`. A suspended license is resumed first; a revoked one stays so: issue another.',
+  },
+  'license-expired': {
+    kind: 'license',
+    hint: 'Ask the vendor to renew the license (`rollover license renew`). What runs goes on.',
+  },
   'mtls-off': { kind: 'conflict', hint: 'Start the service with `rollover server --mtls-port`.' },
   'site-limit': {
     kind: 'license',

@@ -1,5 +1,6 @@
 // What the command line and the tests use of this room.
 export * from './cli/audit.ts';
+export * from './cli/channel.ts';
 export * from './cli/license.ts';
 export * from './cli/media.ts';
 export * from './cli/member.ts';

@@ -27,7 +27,7 @@ import { ensureAdminToken } from './http/tokens.ts';
 import { vendorApi } from './http/vendor-api.ts';
 import { type JobQueue, openQueue } from './jobs/queues.ts';
 import { requireRedis } from './jobs/redis.ts';
-import { pskOfLicense } from './licenses/licenses.ts';
+import { pskOfLicense } from './licenses/entitlement.ts';
 import { wrapForAll } from './licenses/wraps.ts';
 import { collectAllGarbage } from './releases/garbage.ts';
 import { giveUpRelease, type PublishJob, publishRelease } from './releases/publication.ts';

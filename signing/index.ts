@@ -21,6 +21,7 @@ export { keySetOf, publicKeySet, readJws, signJws, verifyJws } from './jws.ts';
 export * from './key-envelope.ts';
 export * from './keys.ts';
 export * from './license.ts';
+export * from './license-term.ts';
 export * from './limits.ts';
 export {
   type FileMeta,

@@ -1,14 +1,19 @@
 // `rollover agent`: runs the on-prem agent; `rollover agent activate` binds the site to its license first,
 // `rollover agent certificate` changes what it connects with, `rollover agent accept-risk` lets an upgrade pass a risk, and
 // `rollover agent receipt` writes what the vendor is told.
-import { hostname } from 'node:os';
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import { pino } from 'pino';
-import { parseName, parsePath, parsePort, parseUrl, parseUrls } from '../../arguments.ts';
-import { type Hardware, hardwareSchema } from '../../bundles/index.ts';
+import { parsePath, parsePort, parseUrl, parseUrls } from '../../arguments.ts';
 import { stopSignal, type Terminal } from '../../terminal.ts';
 import { VERSION } from '../../version.ts';
 import { agentError } from '../errors.ts';
+import {
+  activationRequestCommand,
+  activationResponseCommand,
+  type SiteFlags,
+  siteChoice,
+  withSiteOptions,
+} from './activation.ts';
 import { type CertificateFlags, certificateChoice, certificateCommand, withCertificateOptions } from './certificate.ts';
 import { newsOf } from './events.ts';
 import {
@@ -37,14 +42,9 @@ interface RunFlags {
   readonly verbose?: boolean;
 }
 
-interface ActivateFlags extends CertificateFlags {
+interface ActivateFlags extends CertificateFlags, SiteFlags {
   readonly certificate?: string;
-  readonly data: string;
-  readonly name: string;
-  readonly channel?: string;
-  readonly hardware: Hardware;
   readonly offline?: boolean;
-  readonly rootFingerprint?: string;
 }
 
 export function agentCommand(terminal: () => Terminal): Command {
@@ -109,25 +109,18 @@ export function agentCommand(terminal: () => Terminal): Command {
       'after',
       '\nExamples:\n  rollover agent activate acme.license.json\n  rollover agent activate acme.license.json --offline                          (behind an air gap)\n  rollover agent activate acme.license.json --certificate acme.p12             (where the vendor sent one)',
     )
-    .option('--name <name>', 'what people call this site', parseName, hostname())
-    .option('--channel <name>', 'channel to follow (default: the license’s first)')
-    .addOption(new Option('--hardware <kind>', 'what the nodes are').choices(hardwareSchema.options).default('x86_64'))
     .option('--offline', 'behind an air gap: ask nothing of the network, now or later')
-    .option('--root-fingerprint <sha256>', 'refuse a file that trusts another root of trust than this')
     .option('--certificate <file>', 'connect with this certificate (.p12), not with the license’s key', parsePath);
-  withCertificateOptions(activation).action(async (licenseFile: string, flags: ActivateFlags) => {
+  withCertificateOptions(withSiteOptions(activation)).action(async (licenseFile: string, flags: ActivateFlags) => {
     const { certificate: file } = flags;
     requireFitting(flags);
     const { activate } = await import('../update/activate.ts');
     const site = await activate({
       directory: flags.data,
       licenseFile,
-      name: flags.name,
+      ...siteChoice(flags),
       connected: !flags.offline,
-      hardware: flags.hardware,
       now: new Date(),
-      ...(flags.channel === undefined ? {} : { channel: flags.channel }),
-      ...(flags.rootFingerprint === undefined ? {} : { fingerprint: flags.rootFingerprint }),
       ...(file === undefined ? {} : { certificate: await certificateChoice(file, flags) }),
     });
     const { site: id, name, licenseId, product, channel, connected } = site;
@@ -136,9 +129,14 @@ export function agentCommand(terminal: () => Terminal): Command {
       `Site ${name} (${id}) follows ${product}/${channel} under license ${licenseId}${connected ? '' : ', without a network'}.`,
     );
   });
-  command.addCommand(certificateCommand(terminal));
-  command.addCommand(acceptRiskCommand(terminal));
-  command.addCommand(receiptCommand(terminal));
+  const others = [
+    activationRequestCommand,
+    activationResponseCommand,
+    certificateCommand,
+    acceptRiskCommand,
+    receiptCommand,
+  ];
+  for (const make of others) command.addCommand(make(terminal));
   return command;
 }
 

@@ -6,6 +6,7 @@ import {
   compareVersions,
   explainDecision,
   explainPath,
+  firstHop,
   type Hop,
   type OfferedRelease,
   planPath,
@@ -108,11 +109,6 @@ function routeTo(
 export function agentTooOld(version: string, needed: string, agentVersion: string): HeldBack {
   const reason = `Version ${version} needs agent ${needed} first; this one is ${agentVersion}.`;
   return { version, code: 'agent-too-old', reason };
-}
-
-function firstHop(path: UpgradePath): Hop | undefined {
-  if (path.outcome === 'path') return path.hops[0];
-  return path.outcome === 'none' ? path.nearest?.hops[0] : undefined;
 }
 
 /** What is in the way, without the way to something older. */

@@ -10,7 +10,10 @@ import {
   FragmentStore,
   feedPaths,
   parseDocument,
+  type SeatLease,
+  type SeatRequest,
   type SiteReport,
+  seatLeaseSchema,
   type Watch,
 } from '../../bundles/index.ts';
 import { type MetadataSource, RolloverError, type SealedMessage, type Wrap, wrapSchema } from '../../signing/index.ts';
@@ -39,6 +42,8 @@ export interface FeedClient extends MetadataSource, BundleSource {
   /** What the service says of a channel; `unchanged` when that has this ETag still. */
   bulletin(product: string, channel: string, etag?: string): Promise<Answered | { readonly kind: 'unchanged' }>;
   report(report: SiteReport | SealedMessage): Promise<void>;
+  /** Leases seats of a floating license, in place of those that the site has. */
+  seats(request: SeatRequest): Promise<SeatLease>;
   close(): void;
 }
 
@@ -94,6 +99,11 @@ export function feedClient(
     },
     async report(body) {
       await post(sender, feedPaths.reports, body);
+    },
+    async seats(body) {
+      const answer = await post(sender, feedPaths.seats, body);
+      if (!answer) throw agentError('feed-failed', 'The service has no seats to lease.');
+      return parseDocument(seatLeaseSchema, answer, 'answer about seats');
     },
     close: () => agent.destroy(),
   };

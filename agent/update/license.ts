@@ -1,14 +1,17 @@
 // The license that a site goes by: its own, or a later one that the source brings, so that renewals and documents of a new issuer
 // key arrive with the updates, over the network and on sticks.
-import { type BundleSource, targetPaths } from '../../bundles/index.ts';
+import { type BundleSource, type ReleaseDocument, targetPaths } from '../../bundles/index.ts';
 import {
+  covers,
   entitlementPublicKey,
   hasCode,
+  isLocked,
   type License,
   type LicenseObjection,
   licenseObjections,
   type Repository,
   RolloverError,
+  termOf,
   verifyLicense,
 } from '../../signing/index.ts';
 import { agentError } from '../errors.ts';
@@ -69,9 +72,23 @@ async function verifiedFor(
   }
 }
 
+/**
+ * What was made while the license was valid stays open to it, where it says so: it is needed for recovery. The service's word to
+ * this site goes by the day of publication, which is later.
+ *
+ * @throws `license-refused`
+ */
+export function requireCovered(license: License, { version, createdAt }: ReleaseDocument, now: Date): void {
+  if (covers(termOf(license), Date.parse(createdAt), now.getTime())) return;
+  const what = `License ${license.id} expired at ${license.expiresAt}`;
+  throw agentError('license-refused', `${what}, and does not include ${version}, which is newer.`);
+}
+
+/** An end is no objection by itself: it depends on the release. */
 function requireCovers(license: License, site: Site, now: Date): void {
   const wanted = { product: site.product, channel: site.channel, nowMs: now.getTime() };
-  const objections = licenseObjections(license, wanted);
+  const isOver = isLocked(termOf(license), wanted.nowMs);
+  const objections = licenseObjections(license, wanted).filter(({ reason }) => isOver || reason !== 'expired');
   if (objections.length === 0) return;
   const isEarly = objections.some(({ reason }) => reason === 'not-yet-valid');
   const hint = isEarly ? { hint: 'Check the clock of this machine (`date`): it may be behind.' } : {};

@@ -38,6 +38,6 @@ async function notCarried(directory: string, where: string, version: string, err
   const why = sentences.length > 0 ? sentences.join(' ') : heldBack.map(({ reason }) => reason).join(' ');
   return agentError('update-held-back', `${where} carries ${version}, which is not the next step.${first} ${why}`, {
     cause: error,
-    hint: 'Ask the vendor for a stick with the version that comes first, or see to what is in the way.',
+    hint: `Ask the vendor for a stick with what comes first (media export --from ${from ?? 'VERSION'}), or see to what is in the way.`,
   });
 }

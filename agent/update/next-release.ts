@@ -6,13 +6,13 @@ import {
   offeredReleases,
   parseVersion,
   type ReleaseDocument,
+  signedGraph,
 } from '../../bundles/index.ts';
 import type { Director, Repository } from '../../signing/index.ts';
 import { agentError } from '../errors.ts';
 import { followBulletin, type Said } from './bulletin.ts';
 import { agentTooOld, choose } from './choice.ts';
 import { agrees } from './director.ts';
-import { signedGraph } from './graph.ts';
 import { type HeldBack, type Outlook, writeOutlook } from './outlook.ts';
 import { readSettings } from './settings.ts';
 import type { Site } from './site.ts';

@@ -37,7 +37,7 @@ import { takeAttestations } from './attestations.ts';
 import type { Said } from './bulletin.ts';
 import { followDirector } from './director.ts';
 import { type Knowledge, knowledgeOf, standingNow, writeKnowledge } from './knowledge.ts';
-import { followLicense } from './license.ts';
+import { followLicense, requireCovered } from './license.ts';
 import { nextRelease } from './next-release.ts';
 import { addReady, type ReadyRelease, readyReleases, releaseFolder } from './releases.ts';
 import { followReportKey } from './report-key.ts';
@@ -87,7 +87,7 @@ export interface Taken {
  *
  * 1. the metadata is newer than what is known, has not expired by the clock or by what was signed since, and is signed by who
  *    may sign it
- * 2. the license is the vendor's, and covers product, channel and day
+ * 2. the license is the vendor's, and covers product, channel and, by its end, the release
  * 3. the service says what this site may install, and has not said it longer ago than before
  * 4. the newest release of the channel that the service names is the very one that the channel's role has signed
  * 5. its provenance is about it
@@ -201,7 +201,10 @@ async function readRelease(
   const director = await followDirector(directory, site, repository, sources);
   await followReportKey(directory, site, repository);
   const next = await nextRelease(options, repository, director, now);
-  if ('document' in next) await time.advance(newestSigned(repository, next.document));
+  if ('document' in next) {
+    requireCovered(license, next.document, now);
+    await time.advance(newestSigned(repository, next.document));
+  }
   const knowledge = knowledgeOf(site, repository, director, source.name);
   await writeKnowledge(directory, knowledge);
   if ('waiting' in next) throw next.waiting;

@@ -8,11 +8,14 @@ import { bytes, type Terminal, table } from '../../terminal.ts';
 import { VERSION } from '../../version.ts';
 import { serverError } from '../errors.ts';
 import type { WrapCount } from '../licenses/wraps.ts';
+import { type Drafted, draftReleaseFile } from '../pipeline/draft.ts';
 import { exportTar } from '../pipeline/export-tar.ts';
 import { publishReleaseFile } from '../pipeline/publish.ts';
 import { publishedRelease } from '../pipeline/published.ts';
 import type { Garbage } from '../releases/garbage.ts';
 import type { ReleaseView } from '../releases/releases.ts';
+import { graphCommand, pathCommand } from './graph.ts';
+import { promoteCommand, provenanceCommand, sbomCommand, unyankCommand, yankCommand } from './lifecycle.ts';
 import { type ServiceOptions, serviceOf, withKeys, withService } from './options.ts';
 import { allOf, type ListOptions, withOutput, withPages } from './pages.ts';
 
@@ -22,20 +25,27 @@ export function releaseCommand(terminal: () => Terminal): Command {
   withKeys(withService(command.command('publish')))
     .argument('<release.yaml>', 'the release file', parsePath)
     .description('pack, seal, sign and publish a release; safe to run again')
+    .option('--draft', 'only pack and upload: unsigned, and seen by no site until it is promoted')
     .addHelpText('after', RELEASE_FILE_HELP)
-    .action(async (path: string, flags: ServiceOptions & { readonly keys: string }) => {
+    .action(async (path: string, flags: ServiceOptions & { readonly keys: string; readonly draft?: boolean }) => {
       const out = terminal();
       out.resumable();
       const progress = out.progress('packing');
-      const published = await publishReleaseFile(await serviceOf(flags), {
+      const api = await serviceOf(flags);
+      const options = {
         path,
         keysDirectory: flags.keys,
         nowMs: Date.now(),
         pipelineVersion: VERSION,
         ...sourceDate(),
-        onStep: step => out.say(`… ${step}`),
-        onProgress: (done, total) => progress.update(done, total),
-      }).finally(() => progress.end());
+        onStep: (step: string) => out.say(`… ${step}`),
+        onProgress: (done: number, total: number) => progress.update(done, total),
+      };
+      if (flags.draft) {
+        const draft = await draftReleaseFile(api, options).finally(() => progress.end());
+        return out.result(draft, draftText(draft));
+      }
+      const published = await publishReleaseFile(api, options).finally(() => progress.end());
       for (const warning of published.warnings) out.say(`Warning: ${warning}.`);
       const { product, version, channel, files, plainBytes, newBytes, address } = published;
       out.result(
@@ -58,7 +68,7 @@ export function releaseCommand(terminal: () => Terminal): Command {
         r.product,
         r.version,
         r.channel,
-        r.state,
+        r.yanked ? 'yanked' : r.state,
         r.publishedAt ?? '',
         r.manifest.slice(0, 12),
       ]);
@@ -132,7 +142,19 @@ export function releaseCommand(terminal: () => Terminal): Command {
         `${counted(garbage.objects, 'object')} (${bytes(garbage.bytes)}) ${verb}; ${garbage.keptObjects} stay.`,
       );
     });
+  for (const make of MORE) command.addCommand(make(terminal));
   return command;
+}
+
+const MORE = [promoteCommand, yankCommand, unyankCommand, graphCommand, pathCommand, sbomCommand, provenanceCommand];
+
+function draftText({ product, version, files, plainBytes, newBytes, digest }: Drafted): string {
+  const next = `rollover release promote ${product} ${version} --from draft --to CHANNEL`;
+  return [
+    `Drafted ${product} ${version}: ${files} files, ${bytes(plainBytes)}, of which ${bytes(newBytes)} are new (sealed).`,
+    `  next    ${next}`,
+    `  digest  ${digest} (with --digest, on another machine)`,
+  ].join('\n');
 }
 
 const POLL_MS = 500;
@@ -179,6 +201,9 @@ A release file:
   channel: stable
   notes: |
     What is new, for the operator who decides.
+  cves: [CVE-2026-20871]     # what it fixes; this and the next two go into the upgrade graph
+  minAgent: 0.4.0            # the oldest agent that can bring a site there
+  irreversible: true         # there is no way back behind it
   components:
     - name: microos
       kind: microos            # nodes boot its kernel and initrd

@@ -7,9 +7,11 @@ import { rolloutTables } from '../rollouts/migration.ts';
 import { webhooks } from '../webhooks/migration.ts';
 import { ACCESS } from './access-tables.ts';
 import type { Database } from './database.ts';
+import { licenseTables } from './license-tables.ts';
 import { idempotencyEffects, schemaCompat } from './operations-tables.ts';
 import { siteTables } from './site-tables.ts';
 import { tenantTables } from './tenant-tables.ts';
+import { draftsAndYanks, rehearsals } from './upgrade-tables.ts';
 
 export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0001-first-tables': {
@@ -66,6 +68,9 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0051-schema-compat': schemaCompat,
   '0060-rollouts': rolloutTables,
   '0070-sites': siteTables,
+  '0071-license-lifecycle': licenseTables,
+  '0090-drafts-and-yanks': draftsAndYanks,
+  '0091-rehearsals': rehearsals,
 };
 
 const CERTIFICATES = [
@@ -113,10 +118,11 @@ const FIRST_TABLES = [
 export type Migrations = Readonly<Record<string, Migration>>;
 
 /**
- * The oldest schema whose code runs on the newest one. A migration that code of before cannot live with (it drops, renames, or
- * demands something) names itself here; until then, processes of before run beside those of now. docs/operations.md has the rule.
+ * The oldest schema whose code runs on the newest one. A migration that code of before cannot live with (it drops, renames, demands
+ * something, or says what that code would unsay, as yanks do) names itself here; until then, processes of before run beside those of
+ * now. docs/operations.md has the rule.
  */
-const OLDEST_COMPATIBLE = '0070-sites';
+const OLDEST_COMPATIBLE = '0090-drafts-and-yanks';
 
 /**
  * Brings the schema to the newest version. Safe to run from several processes: kysely takes a lock. A schema that is newer than

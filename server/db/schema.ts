@@ -1,5 +1,6 @@
 // The tables of the hosted service, as kysely sees them. Every change is a migration in `migrations.ts`.
 import type { ColumnType, Generated } from 'kysely';
+import type { Overage } from '../../signing/index.ts';
 
 /** PostgreSQL's `timestamptz`; written as Date, read as Date. */
 type Instant = ColumnType<Date, Date, Date>;
@@ -20,7 +21,14 @@ export interface MetadataTable {
   published_at: Instant;
 }
 
-export type ReleaseState = 'publishing' | 'published' | 'failed';
+/** `draft`: packed and stored, signed by nobody. */
+export type ReleaseState = 'draft' | 'publishing' | 'published' | 'failed';
+
+/** What is to be signed beside a draft: SHA-256 of stored objects. */
+export interface DraftAttestations {
+  readonly sbom: string;
+  readonly provenance: string;
+}
 
 export interface ReleaseTable {
   organization: string;
@@ -42,6 +50,12 @@ export interface ReleaseTable {
   document: string;
   created_at: Instant;
   published_at: Instant | null;
+  yanked_at: ColumnType<Date | null, Date | null | undefined, Date | null>;
+  yank_reason: ColumnType<string | null, string | null | undefined, string | null>;
+  yank_advice: ColumnType<string | null, string | null | undefined, string | null>;
+  /** Of drafts. */
+  attestations: ColumnType<DraftAttestations | null, string | null | undefined, string | null>;
+  revision: Generated<number>;
 }
 
 /** An object that a publication under way relies on: garbage collection leaves it alone. */
@@ -68,6 +82,30 @@ export interface LicenseTable {
   sealed_psk: Buffer;
   expires_at: Instant | null;
   created_at: Instant;
+  features: Generated<string[]>;
+  trial: Generated<boolean>;
+  /** What more than the limits means. */
+  overage: Generated<Overage>;
+  /** What the end means: `keep` what was published before it, `grace`, or `lock`. */
+  expiry: Generated<ExpiryStrategy>;
+  /** Of the strategy `grace`; 0 for the others. */
+  grace_days: Generated<number>;
+  /** Whether its sites take their nodes out of one pool, by leases. */
+  floating: Generated<boolean>;
+  /** Why it is suspended; null while it is not. */
+  suspended_reason: string | null;
+  revision: Generated<number>;
+}
+
+export type ExpiryStrategy = 'keep' | 'grace' | 'lock';
+
+/** Seats for nodes that a site has of a floating license, until then. */
+export interface SeatTable {
+  organization: string;
+  license_id: string;
+  site_id: string;
+  seats: number;
+  until: Instant;
 }
 
 /** A certificate that a site connects with instead of the license's key. */
@@ -90,6 +128,10 @@ export interface SiteTable {
   public_key: string;
   activated_at: Instant;
   last_seen_at: Instant;
+  /** Nodes of the last report that count for the license. */
+  live_nodes: Generated<number>;
+  /** Activated when the license had no room for it, by its policy. */
+  beyond_limit: Generated<boolean>;
   /** Name and id in lower case: what is looked through for a text. */
   search: Generated<string>;
   /** The release that is installed. */
@@ -136,6 +178,19 @@ export interface WrapTable {
   manifest_digest: string;
   license_id: string;
   body: Json;
+}
+
+/** An upgrade that was tried out for a license, step by step. */
+export interface RehearsalTable {
+  id: string;
+  organization: string;
+  license_id: string;
+  from_version: string;
+  to_version: string;
+  evidence: string;
+  /** Who attests it. */
+  actor: string;
+  created_at: Instant;
 }
 
 export interface TokenTable {
@@ -371,9 +426,11 @@ export interface Tables {
   licenses: LicenseTable;
   certificates: CertificateTable;
   sites: SiteTable;
+  seats: SeatTable;
   site_reports: SiteReportTable;
   site_events: SiteEventTable;
   wraps: WrapTable;
+  rehearsals: RehearsalTable;
   tokens: TokenTable;
   organizations: OrganizationTable;
   users: UserTable;

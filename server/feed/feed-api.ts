@@ -1,7 +1,13 @@
 // What a site may ask over its encrypted connection: metadata, objects, its own wraps, activation and reports.
 // The license is that of the connection; nothing in a request can name another.
 import express, { type Express, type Request } from 'express';
-import { activationRequestSchema, feedPaths, SEALED_REPORT_BYTES, siteIdSchema } from '../../bundles/index.ts';
+import {
+  activationRequestSchema,
+  feedPaths,
+  SEALED_REPORT_BYTES,
+  seatRequestSchema,
+  siteIdSchema,
+} from '../../bundles/index.ts';
 import { sha256HexSchema } from '../../signing/index.ts';
 import { type Context, type Tenant, tenantOf } from '../context.ts';
 import { directorFor } from '../director/director.ts';
@@ -10,10 +16,11 @@ import { newApp, param } from '../http/app.ts';
 import { sendMetadata, sendObject } from '../http/objects.ts';
 import { notFound, problems } from '../http/problem.ts';
 import { licenseDocument } from '../licenses/licenses.ts';
+import { leaseSeats } from '../licenses/seats.ts';
 import { wrapFor } from '../licenses/wraps.ts';
 import type { BulletinBoard } from '../rollouts/board.ts';
+import { activateSite } from '../sites/activate.ts';
 import { receiveReport } from '../sites/receive.ts';
-import { activateSite } from '../sites/sites.ts';
 import { connectionOf } from './connection.ts';
 
 const JSON_BYTES = 256 * 1024;
@@ -80,6 +87,10 @@ export function feedApi(context: Context, board: Pick<BulletinBoard, 'send'>): E
     const { tenant, license } = visitor(request);
     await receiveReport(tenant, license, request.body);
     response.status(204).end();
+  });
+  app.post(feedPaths.seats, json, async (request, response) => {
+    const { tenant, license } = visitor(request);
+    response.json(await leaseSeats(tenant, license, seatRequestSchema.parse(request.body)));
   });
   app.use(notFound);
   app.use(problems(context.log));

@@ -36,7 +36,7 @@ export interface Cursor {
 }
 
 /** Rows after the cursor, where the newest come first. */
-export function isBefore(column: 'created_at', { at, id }: Cursor) {
+export function isBefore(column: 'created_at' | 'expires_at', { at, id }: Cursor) {
   return sql<boolean>`(${sql.ref(column)}, id) < (${new Date(at)}, ${id})`;
 }
 

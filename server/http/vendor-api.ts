@@ -7,10 +7,13 @@ import { authenticator } from '../access/authenticate.ts';
 import { accessRoutes } from '../access/routes.ts';
 import { auditRoutes } from '../audit/routes.ts';
 import type { Context } from '../context.ts';
+import { graphRoutes } from '../graph/routes.ts';
 import type { JobQueue } from '../jobs/queues.ts';
+import { rehearsalRoutes } from '../licenses/rehearsal-routes.ts';
 import { licenseRoutes } from '../licenses/routes.ts';
 import { metricsRoute } from '../metrics/routes.ts';
 import { serviceMetrics } from '../metrics/service-metrics.ts';
+import { lifecycleRoutes } from '../releases/lifecycle-routes.ts';
 import { type Jobs, releaseRoutes } from '../releases/routes.ts';
 import type { BulletinBoard } from '../rollouts/board.ts';
 import { rolloutRoutes } from '../rollouts/routes.ts';
@@ -78,7 +81,10 @@ export function vendorRoutes(
     ...accessRoutes(access),
     ...trustRoutes,
     ...releaseRoutes(jobs),
+    ...lifecycleRoutes(jobs.publish, board),
+    ...graphRoutes,
     ...licenseRoutes,
+    ...rehearsalRoutes,
     ...rolloutRoutes(board),
     ...siteRoutes,
     ...auditRoutes,

@@ -137,7 +137,10 @@ class Marks {
       .where('organization', '=', organization)
       .where('state', '!=', 'failed')
       .execute();
-    for (const release of releases) if (!this.#releases.has(release.manifest_digest)) await this.#release(release);
+    for (const release of releases) {
+      for (const digest of Object.values(release.attestations ?? {})) this.#digests.add(digest);
+      if (!this.#releases.has(release.manifest_digest)) await this.#release(release);
+    }
     const files = await db
       .selectFrom('metadata')
       .select(['role', 'version'])

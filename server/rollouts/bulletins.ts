@@ -1,9 +1,10 @@
-// Writes down what is said of a channel: which rollouts are under way, which release is the newest. Called in the transaction of
+// Writes down what is said of a channel: which rollouts are under way, what was yanked, which release is the newest. Called in the transaction of
 // whatever changes that; a new bulletin is signed only when it would say something else, or when the old one grows old.
 import { sql } from 'kysely';
-import { type Bulletin, type Rollout, rolloutSchema, signBulletin } from '../../bundles/index.ts';
+import { type Bulletin, type Rollout, rolloutSchema, signBulletin, type Yank } from '../../bundles/index.ts';
 import { canonicalJson, keyIdOf, publicKeyOf, sha256Hex } from '../../signing/index.ts';
 import { type Context, everyTenant, type Tenant } from '../context.ts';
+import { yankOf } from '../releases/releases.ts';
 import { onlineKey } from '../secrets.ts';
 
 /** A site that has not heard of a channel for so long asks elsewhere. */
@@ -12,6 +13,8 @@ const KEY_NAME = 'director';
 /** With the channel's hash, one advisory lock over all services that share the database. */
 const BULLETIN_LOCK = 0x4255_4c4c;
 const MOST_ROLLOUTS = 16;
+/** Of more, the newest versions: the upgrade graph names all, and the service's word for a site none of them. */
+const MOST_YANKED = 200;
 
 /** Says what is true of a channel now; in a transaction. */
 export async function announce(tenant: Tenant, product: string, channel: string): Promise<void> {
@@ -46,6 +49,7 @@ export async function announceAll(tenant: Tenant): Promise<void> {
     .selectFrom('releases')
     .select(['product', 'channel'])
     .where('organization', '=', organization)
+    .where('state', '=', 'published')
     .union(db.selectFrom('rollouts').select(['product', 'channel']).where('organization', '=', organization))
     .orderBy('product')
     .orderBy('channel')
@@ -73,13 +77,16 @@ type Content = Pick<Bulletin, 'newest' | 'rollouts' | 'yanked'>;
 
 async function contentOf({ db, organization }: Tenant, product: string, channel: string): Promise<Content> {
   const own = { organization, product, channel };
-  const newest = await db
+  const published = db
     .selectFrom('releases')
-    .select(['version', 'counter'])
     .where(eb => eb.and({ ...own, state: 'published' }))
-    .orderBy('counter', 'desc')
+    .orderBy('counter', 'desc');
+  const newest = await published
+    .select(['version', 'counter'])
+    .where('yanked_at', 'is', null)
     .limit(1)
     .executeTakeFirst();
+  const yanked = await published.selectAll().where('yanked_at', 'is not', null).limit(MOST_YANKED).execute();
   const rollouts = await db
     .selectFrom('rollouts')
     .select('document')
@@ -90,6 +97,6 @@ async function contentOf({ db, organization }: Tenant, product: string, channel:
   return {
     ...(newest ? { newest } : {}),
     rollouts: rollouts.map(({ document }): Rollout => rolloutSchema.parse(document)),
-    yanked: [],
+    yanked: yanked.map(row => ({ version: row.version, ...(yankOf(row) as Yank) })),
   };
 }

@@ -13,11 +13,12 @@ import { type Actor, audit } from '../audit/audit.ts';
 import type { Tenant } from '../context.ts';
 import type { Database } from '../db/database.ts';
 import { serverError } from '../errors.ts';
-import { pskOfOwnLicense } from '../licenses/licenses.ts';
+import { ownPsk } from '../licenses/entitlement.ts';
+import { activeLicense } from '../licenses/licenses.ts';
 import { reportSecret } from '../trust/document-keys.ts';
+import { auditActivation, type Binding, bindSite } from './activate.ts';
 import { type Recorded, recordChange, recordReport } from './record.ts';
 import { ownSites, type SiteRow, withReports } from './search.ts';
-import { auditActivation, bindSite } from './sites.ts';
 
 /**
  * A report over the connection of a license.
@@ -59,23 +60,23 @@ export async function importReceipt(
   const known = await siteOf(tenant, id);
   const status = await verified(opened, known?.public_key ?? opened.unverified.claim?.publicKey ?? '');
   return tenant.db.transaction().execute(async db => {
-    const license = known ? undefined : await bindClaimed(db, tenant, status);
+    const binding = known ? undefined : await bindClaimed(db, tenant, status);
     const recorded = await recordChange(db, tenant, id, status);
-    if (license !== undefined) await auditActivation(db, tenant, license, id);
+    if (binding) await auditActivation(db, tenant, `license:${status.claim?.license ?? ''}`, binding);
     await audit(db, tenant, actor, 'site.import-receipt', id, { status: recorded });
     return { site: id, status: recorded };
   });
 }
 
-/** @returns the license, when the site is new */
-async function bindClaimed(db: Database, tenant: Tenant, { site, claim }: SiteStatus): Promise<string | undefined> {
+/** @returns undefined when the site was bound before */
+async function bindClaimed(db: Database, tenant: Tenant, { site, claim }: SiteStatus): Promise<Binding | undefined> {
   if (!claim) throw refused('Its site is not known here, and it does not say of which license it is.');
   const { license, name, publicKey, proof } = claim;
-  const psk = await pskOfOwnLicense({ ...tenant, db }, license);
+  const psk = ownPsk(tenant, await activeLicense({ ...tenant, db }, license));
   if (!isSiteClaim(psk, { license, site, name, publicKey }, proof)) {
     throw refused(`Its site is not known here, and it does not hold license ${license}.`);
   }
-  return (await bindSite(db, tenant, license, { site, name, publicKey })) ? license : undefined;
+  return bindSite(db, tenant, license, { site, name, publicKey });
 }
 
 /** @throws `message-unopenable`, `report-refused` */

@@ -1,6 +1,7 @@
 // Keeps what a site reports: the newest report whole, what is searched by in columns, what has changed in the history. A report that
 // says nothing new moves the time at which the site was last seen, and is held against rollouts that began since, once a minute.
 import type { Updateable } from 'kysely';
+import { liveNodes } from '../../bundles/index.ts';
 import { canonicalJson, type JsonValue } from '../../signing/index.ts';
 import type { Tenant } from '../context.ts';
 import type { Database } from '../db/database.ts';
@@ -9,6 +10,7 @@ import { judgeReport } from '../rollouts/budget.ts';
 import { emit } from '../webhooks/emit.ts';
 import { changesBetween, type Report, type SiteChange } from './changes.ts';
 import { addToHistory } from './history.ts';
+import { countNodes } from './live-nodes.ts';
 import { ownSites, type SiteRow, withReports } from './search.ts';
 
 /** Sites report about as often; one that does so all the time costs no more. */
@@ -41,7 +43,9 @@ export async function recordChange(db: Database, tenant: Tenant, id: string, rep
   await keep(db, site, JSON.stringify({ ...report, claim: undefined }));
   await addToHistory(db, site, now, changes);
   for (const change of changes) await tell(db, tenant, site, change);
+  const auditOverage = await countNodes(db, tenant, site.license_id, liveNodes(report) - site.live_nodes);
   await judgeReport({ ...tenant, db }, site.license_id, report);
+  await auditOverage?.();
   return 'recorded';
 }
 
@@ -88,6 +92,7 @@ function columnsOf(site: SiteRow, report: Report, now: Date): Updateable<SiteTab
     health: health ?? 'unknown',
     state: rollover,
     node_count: Object.values(nodes).reduce((sum, count) => sum + count, 0),
+    live_nodes: liveNodes(report),
     agent_version: agentVersion,
     via: via ?? 'connection',
     reported_at: now,

@@ -24,6 +24,7 @@ const siteSchema = z.strictObject({
   agentVersion: z.string().nullable(),
   via: z.string().nullable().describe('how its last report came: connection or receipt; null before the first'),
   reportedAt: z.string().nullable().describe('when something in its report changed last'),
+  beyondLimit: z.boolean().describe('activated when the license had no room for it, by its policy'),
   report: z.unknown().describe('its last report; null before the first'),
 });
 

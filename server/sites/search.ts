@@ -38,6 +38,8 @@ export interface SiteView {
   /** How its last report came; null before the first. */
   readonly via: string | null;
   readonly reportedAt: string | null;
+  /** Activated when the license had no room for it, which its policy allows and warns of. */
+  readonly beyondLimit: boolean;
   readonly report: unknown;
 }
 
@@ -118,6 +120,7 @@ function view(row: SiteRow): SiteView {
     agentVersion: row.agent_version,
     via: row.via,
     reportedAt: row.reported_at?.toISOString() ?? null,
+    beyondLimit: row.beyond_limit,
     report: row.report,
   };
 }

@@ -173,7 +173,7 @@ test('a stick that is none, or for another site', async () => {
   await fails('license', /does not include the channel edge; it has stable/, edge);
   const revoked = await service.issue();
   await service.api.post(`/v1/licenses/${revoked.id}/revoke`, {});
-  await fails('license', /not active/, ['media', 'export', at('refused'), '--license', revoked.id]);
+  await fails('license', /is revoked/, ['media', 'export', at('refused'), '--license', revoked.id]);
   assert.equal(existsSync(at('refused')), false);
   await mkdir(at('photos'));
   await writeFile(join(at('photos'), 'cat.jpg'), 'meow');

@@ -10,7 +10,7 @@ import { type Processes, processes } from '../../support/processes.ts';
 
 const COUNT = 450;
 const NAMES =
-  'customer product status name email role version channel state health type at actor action subject lastSeenAt'.split(
+  'customer product status name email role version channel state health type at actor action subject lastSeenAt from to evidence'.split(
     ' ',
   );
 const TEXTS = Object.fromEntries(NAMES.map(name => [name, 'text']));
@@ -21,11 +21,13 @@ const ITEMS = Array.from({ length: COUNT }, (_, number) => ({
   channels: ['stable'],
   manifest: '0'.repeat(64),
   scopes: ['site:read'],
+  usage: { nodes: 1, sites: 1 },
   sites: { succeeded: 1, failed: 0, pending: 2 },
   details: { from: '1.0.0', to: '1.1.0' },
 }));
 const LISTS = [
   'license list',
+  'license rehearsals lic-1',
   'site list',
   'site events site-1',
   'release list',

@@ -118,7 +118,8 @@ function exitCodeOf(error: unknown): number {
 function prepare(command: Command): void {
   reportItself(command);
   command.enablePositionalOptions().configureHelp({ helpWidth: HELP_WIDTH, optionDescription }).helpCommand(false);
-  const isGroup = command.commands.length > 0 && command.name() !== 'agent';
+  const runs = ['agent', 'server'].includes(command.name());
+  const isGroup = command.commands.length > 0 && !runs;
   if (!isGroup) command.option('--json', 'the result as JSON on stdout, and nothing else');
   for (const child of command.commands) prepare(child);
 }

@@ -177,6 +177,32 @@ export const SERVER_ERRORS = {
     hint: 'Export it again. If it stays so, keep both files and the heads, and ask who could write to the database.',
   },
   'audit-head-invalid': { kind: 'input', hint: 'Name a file that `rollover audit head` wrote.' },
+  'backup-missing': { kind: 'input', hint: '`rollover server backup list` shows what a folder has.' },
+  'backup-damaged': {
+    kind: 'integrity',
+    hint: 'Nothing of it was restored. Use another backup, or another copy of the folder.',
+  },
+  'backup-key': {
+    kind: 'usage',
+    hint: 'Name the server.key of that service with --key-file, or set ROLLOVER_SERVER_KEY. It is in no backup.',
+  },
+  'backup-running': { kind: 'busy', hint: 'Wait until the other one is finished.' },
+  'backup-lost': {
+    kind: 'integrity',
+    hint: 'Check the disk or the bucket of the service. What is in an older backup can be restored from there.',
+  },
+  'backup-numbers': {
+    kind: 'conflict',
+    hint: 'Check the clock of this machine (`date`). If it is right, use a newer backup.',
+  },
+  'restore-target': {
+    kind: 'conflict',
+    hint: 'Nothing was overwritten. Restore into an empty --data directory, and an empty database if DATABASE_URL is set.',
+  },
+  'restore-unfinished': {
+    kind: 'conflict',
+    hint: 'Run `rollover server restore` again with that backup, or start with an empty --data directory.',
+  },
   'file-exists': { kind: 'conflict', hint: 'Nothing was overwritten. Choose another name with --out.' },
   'file-unreadable': { kind: 'input', hint: 'Check the path and its permissions.' },
 } as const satisfies ErrorTable;

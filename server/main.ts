@@ -1,5 +1,5 @@
-// Puts the hosted service together: database, blobs, jobs, the vendor's port and the ports for sites. The only place in this
-// room that reads the clock and decides what is real.
+// Puts the hosted service together: database, blobs, jobs, the vendor's port and the ports for sites. Beside `backup/place.ts`,
+// which does the same for commands, the only place in this room that reads the clock and decides what is real.
 import { createServer, type RequestListener, type Server } from 'node:http';
 import net from 'node:net';
 import { join, resolve } from 'node:path';
@@ -9,6 +9,7 @@ import { ensureDirectory, tryLock } from '../signing/index.ts';
 import { openAccess } from './access/access.ts';
 import { forgetEnded } from './access/forget.ts';
 import { readOidcProviders } from './access/oidc-provider.ts';
+import { requireNoMark } from './backup/mark.ts';
 import { type CertificateFiles, readCertificateFiles } from './certificates/server-certificate.ts';
 import { type Context, tenantOf } from './context.ts';
 import { openDatabase } from './db/database.ts';
@@ -96,7 +97,7 @@ export interface RunningServer {
  * Starts the hosted service.
  *
  * @throws `port-in-use`, `server-running`, `database-start`, `database-missing`, `database-unreachable`, `queue-unreachable`,
- *   `data-directory`, `config-invalid`, `file-unreadable`
+ *   `data-directory`, `restore-unfinished`, `config-invalid`, `file-unreadable`
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   await using started = new AsyncDisposableStack();
@@ -129,6 +130,7 @@ async function start(options: ServerOptions, shutdown: Shutdown, cleanup: AsyncD
   const lock = await tryLock(join(directory, 'server.lock'));
   if (!lock) throw serverError('server-running', `Another service uses ${directory}.`);
   cleanup.defer(() => lock.release());
+  await requireNoMark(directory);
 
   step(options.databaseUrl === undefined ? 'starting the embedded PostgreSQL' : 'connecting to PostgreSQL');
   const { connection, lost } = await databaseConnection(options, directory, cleanup);

@@ -84,15 +84,43 @@ export async function readConfig(
   ]);
   const written: Readonly<Record<string, unknown>> = { ...environment, ...Object.fromEntries(options) };
   const { settings, problems } = parsed(written);
-  const all = [...problems, ...disagreements(settings), ...(await unusableFiles(settings, now))];
-  if (all.length > 0) {
-    const texts = all.map(([name, text]) => `${name}: ${text.replace(/\.$/, '')}`);
-    throw serverError(
-      'config-invalid',
-      `${counted(new Set(all.map(([name]) => name)).size, 'setting')} cannot be used. ${texts.join('; ')}.`,
-    );
-  }
+  requireNone([...problems, ...disagreements(settings), ...(await unusableFiles(settings, now))]);
   return { options: optionsOf(settings as Settings), shown: shownOf(written) };
+}
+
+/** Where a service keeps what it has: the part of its configuration that commands need which do their work beside it. */
+export type StorageConfig = Pick<ServerOptions, 'directory' | 'databaseUrl' | 's3' | 'serverKey'>;
+
+/** Reads and checks that part. @throws `config-invalid` */
+export function readStorageConfig(data: string, environment: NodeJS.ProcessEnv): StorageConfig {
+  const { settings, problems } = parsed({ ...environment, '--data': data });
+  const wrong = [...problems, ...disagreements(settings)].filter(([name]) => STORAGE.includes(name));
+  requireNone(wrong);
+  const { DATABASE_URL: databaseUrl, S3_BUCKET: bucket, ROLLOVER_SERVER_KEY: serverKey } = settings;
+  const s3 = bucket === undefined ? undefined : s3Of(bucket, settings as Settings);
+  return { directory: settings['--data'] as string, ...given({ databaseUrl, serverKey, s3 }) };
+}
+
+const STORAGE: readonly Name[] = [
+  '--data',
+  'DATABASE_URL',
+  'S3_BUCKET',
+  'S3_ENDPOINT',
+  'S3_PREFIX',
+  'AWS_REGION',
+  'AWS_ACCESS_KEY_ID',
+  'AWS_SECRET_ACCESS_KEY',
+  'ROLLOVER_SERVER_KEY',
+];
+
+/** @throws `config-invalid` */
+function requireNone(problems: readonly Problem[]): void {
+  if (problems.length === 0) return;
+  const texts = problems.map(([name, text]) => `${name}: ${text.replace(/\.$/, '')}`);
+  throw serverError(
+    'config-invalid',
+    `${counted(new Set(problems.map(([name]) => name)).size, 'setting')} cannot be used. ${texts.join('; ')}.`,
+  );
 }
 
 /** Each setting by itself, so that what is wrong with one hides nothing of another. */

@@ -1,9 +1,10 @@
-// `rollover server`: runs the hosted service until it is told to stop.
+// `rollover server`: runs the hosted service until it is told to stop; `rollover server backup` and `restore` keep what it has.
 import { Command, Option } from 'commander';
 import { pino } from 'pino';
 import type { FeedAddress } from '../../bundles/index.ts';
 import { endOnSecondSignal, stopSignal, type Terminal, table } from '../../terminal.ts';
 import type { ServerOptions } from '../main.ts';
+import { backupCommand, restoreCommand } from './backup.ts';
 import { DEFAULT_FEED_PORT, DEFAULT_PORT, defaultServerDirectory } from './options.ts';
 
 /** As they are typed: `config.ts` reads them, together with the environment. */
@@ -37,6 +38,8 @@ export function serverCommand(terminal: () => Terminal): Command {
     .addOption(number('--stop-within <seconds>', 'when stopping, cut off what still runs after so long', 30))
     .option('--verbose', 'log everything to stderr, as JSON lines (default: warnings and errors)')
     .option('--check', 'check the options and the environment, print them without secrets, and exit')
+    .addCommand(backupCommand(terminal))
+    .addCommand(restoreCommand(terminal))
     .addHelpText('after', HELP)
     .action(async ({ check, ...flags }: Flags) => {
       const out = terminal();

@@ -3,6 +3,7 @@
 import { sql } from 'kysely';
 import { type Director, isLocked, keyIdOf, publicKeyOf, signDirector } from '../../signing/index.ts';
 import type { Tenant } from '../context.ts';
+import type { Database } from '../db/database.ts';
 import { serverError } from '../errors.ts';
 import { activeLicense } from '../licenses/licenses.ts';
 import { rehearsedSteps } from '../licenses/rehearsals.ts';
@@ -53,4 +54,9 @@ async function requireSite({ db }: Tenant, license: string, site: string): Promi
 async function nextSequence({ db }: Tenant): Promise<number> {
   const { rows } = await sql<{ number: string }>`select nextval('director_sequence') as number`.execute(db);
   return Number(rows[0]?.number);
+}
+
+/** Documents get numbers that are higher by `by`, from the end of the transaction on. */
+export async function leapSequence(db: Database, by: number): Promise<void> {
+  await sql`select setval('director_sequence', nextval('director_sequence') + ${by}::bigint)`.execute(db);
 }

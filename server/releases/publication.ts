@@ -74,6 +74,13 @@ export async function giveUpRelease(tenant: Tenant, job: PublishJob): Promise<vo
   }
 }
 
+/** Ends all publications that are under way, for a service whose jobs are gone; the tenant's `db` is a transaction. */
+export async function failUnderWay(tenant: Tenant, problem: string): Promise<void> {
+  const own = tenant.db.selectFrom('releases').selectAll().where('organization', '=', tenant.organization);
+  const releases = await own.where('state', '=', 'publishing').orderBy('id').execute();
+  for (const release of releases) await writeFailure(tenant.db, tenant, release, problem);
+}
+
 /** What was a draft is none any more. */
 async function endPromotion(tenant: Tenant, db: Database, release: ReleaseRow, from: string): Promise<void> {
   const { id, product, channel, version, manifest_digest: manifest } = release;
@@ -86,15 +93,17 @@ async function endPromotion(tenant: Tenant, db: Database, release: ReleaseRow, f
 
 async function failRelease(tenant: Tenant, release: ReleaseRow, problem: string): Promise<void> {
   tenant.log.warn({ release: release.id, problem }, 'release refused');
-  const { id, product, channel, version } = release;
   try {
-    await tenant.db.transaction().execute(async db => {
-      await settle(db, release, { state: 'failed', problem, published_at: null });
-      await emit(db, tenant, { type: 'release.failed', data: { release: id, product, channel, version, problem } });
-    });
+    await tenant.db.transaction().execute(db => writeFailure(db, tenant, release, problem));
   } catch (error) {
     if (!hasCode(error, 'metadata-conflict')) throw error;
   }
+}
+
+async function writeFailure(db: Database, tenant: Tenant, release: ReleaseRow, problem: string): Promise<void> {
+  const { id, product, channel, version } = release;
+  await settle(db, release, { state: 'failed', problem, published_at: null });
+  await emit(db, tenant, { type: 'release.failed', data: { release: id, product, channel, version, problem } });
 }
 
 /** Ends the submission that was read, and no other: the same version may have been submitted again meanwhile. */

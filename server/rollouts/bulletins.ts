@@ -57,6 +57,15 @@ export async function announceAll(tenant: Tenant): Promise<void> {
   for (const { product, channel } of channels) await announce(tenant, product, channel);
 }
 
+/** Says all of it anew, under numbers that are higher by `by`; in a transaction. */
+export async function leapBulletins(tenant: Tenant, by: number): Promise<void> {
+  const { db, organization } = tenant;
+  const own = db.updateTable('bulletins').where('organization', '=', organization);
+  const leaped = own.set(eb => ({ sequence: eb('sequence', '+', by), said: '' }));
+  const channels = await leaped.returning(['product', 'channel']).execute();
+  for (const { product, channel } of channels) await announce(tenant, product, channel);
+}
+
 /** Keeps the bulletins of every organization from growing old. Run by a job. */
 export async function renewBulletins(context: Context): Promise<void> {
   for (const tenant of await everyTenant(context)) {

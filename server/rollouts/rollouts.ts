@@ -97,6 +97,19 @@ export async function removeRollout(tenant: Tenant, id: string, actor: Actor): P
   });
 }
 
+/** Pauses all that run, for a service that may have forgotten why one was stopped; the tenant's `db` is a transaction. */
+export async function pauseRunning(tenant: Tenant): Promise<number> {
+  const { db, organization } = tenant;
+  const own = db.selectFrom('rollouts').selectAll().where('organization', '=', organization);
+  const running = await own.where('state', '=', 'running').orderBy('id').execute();
+  for (const row of running) {
+    await store(tenant, row, { ...rolloutSchema.parse(row.document), state: ACTIONS.pause.to }, undefined);
+    const data = { rollout: row.id, version: row.version, state: ACTIONS.pause.to };
+    await emit(db, tenant, { type: 'rollout.changed', data });
+  }
+  return running.length;
+}
+
 /** Writes a changed rollout down, and says it to sites. */
 export async function store(
   tenant: Tenant,

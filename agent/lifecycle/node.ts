@@ -27,11 +27,11 @@ export const NODE_TRANSITIONS: Readonly<Record<NodeState, Readonly<Partial<Recor
     leaving: 'the operator removes it',
     failed: 'it is lost',
   },
-  draining: { drained: 'nothing depends on it any more', active: 'the rollover was aborted', failed: 'it is lost' },
+  draining: { drained: 'nothing depends on it any more', active: 'the rollover is held', failed: 'it is lost' },
   drained: {
     stopping: 'it is still safe',
     draining: 'something came back before it was stopped',
-    active: 'the rollover was aborted',
+    active: 'the rollover is held',
     failed: 'it is lost',
   },
   stopping: {

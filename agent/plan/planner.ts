@@ -40,8 +40,8 @@ export function makePlan(
 ): Plan {
   const inventory = asIfRepaired(seen, failed);
   const pending = inventory.nodes.filter(node => target.image !== undefined && node.image !== target.image);
-  const leftOut = pending.filter(node => node.power !== 'up').map(whyLeftOut);
-  const rolled = pending.filter(node => node.power === 'up');
+  const leftOut = pending.filter(({ power }) => power === 'down' || power === 'unknown').map(whyLeftOut);
+  const rolled = pending.filter(({ power }) => power === 'up');
   const course = courseOf(inventory, rolled, rules, policy, failed);
   const { ms, because } = lowerBound(inventory, course.domains, course.durations);
   const { endMs, turns } = course.schedule;
@@ -60,7 +60,11 @@ export function makePlan(
     lowerBoundMs: Math.min(ms, endMs),
     binding: because,
     advice: advice(inventory, endMs, more => courseOf(more, rolled, rules, policy, failed).schedule.endMs),
-    waitsFor: unique([...course.stuck, ...course.schedule.stuck].map(({ reason }) => reason)),
+    waitsFor: unique([
+      ...pending.filter(({ power }) => power === 'booting').map(({ id }) => `${id} is booting`),
+      ...(leftOut.length > 0 && leftOut.length === pending.length ? ['none of the nodes to be rolled is up'] : []),
+      ...[...course.stuck, ...course.schedule.stuck].map(({ reason }) => reason),
+    ]),
   };
 }
 

@@ -65,6 +65,14 @@ test('virtual machines that fit nowhere: the plan waits and names one of them', 
   assert.match(planFor(full).plan.waitsFor.join(), /vm-\d+ \(16384 MB\) would fit on no host/);
 });
 
+test('nodes that boot are waited for; a cluster of which nobody is up is not rolled at all', () => {
+  const booting = withNodes(inventory(), node => (node.id === 'c3' ? { power: 'booting' } : {}));
+  assert.ok(planFor(booting).plan.waitsFor.includes('c3 is booting'));
+  assert.deepEqual(planFor(booting).plan.leftOut, []);
+  const dark = withNodes(inventory(), () => ({ power: 'down' }));
+  assert.ok(planFor(dark).plan.waitsFor.includes('none of the nodes to be rolled is up'));
+});
+
 test('a node that is down is left out, by name, and blocks only what depends on it', () => {
   const broken = withNodes(inventory(), node => (node.id === 'c3' ? { power: 'down' } : {}));
   const { plan } = planFor(broken);

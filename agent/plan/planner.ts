@@ -18,7 +18,7 @@ export type PlanningRule = Rule & Pick<Driver, 'tasks'>;
 
 export interface PlanOptions {
   readonly policy?: RolloutPolicy;
-  /** Nodes that failed on the way to another release: out of service already, and tried first, one by one. */
+  /** Nodes that failed before: out of service already, and tried first, one by one, where they can be reached. */
   readonly failed?: readonly NodeId[];
 }
 
@@ -26,7 +26,10 @@ export interface PlanOptions {
 export interface Course {
   readonly domains: readonly Domain[];
   readonly groups: readonly Group[];
+  /** Nodes that may not go even alone. */
   readonly stuck: readonly Stuck[];
+  /** All others. */
+  readonly rolled: readonly Node[];
   readonly durations: Durations;
   readonly schedule: Schedule;
 }
@@ -38,11 +41,19 @@ export function makePlan(
   rules: readonly PlanningRule[],
   { policy = DEFAULT_POLICY, failed = [] }: PlanOptions = {},
 ): Plan {
-  const inventory = asIfRepaired(seen, failed);
+  const lost = seen.nodes.filter(isLost);
+  const tried = failed.filter(id => !lost.some(node => node.id === id));
+  const inventory = asIfRepaired(seen, tried);
   const pending = inventory.nodes.filter(node => target.image !== undefined && node.image !== target.image);
-  const leftOut = pending.filter(({ power }) => power === 'down' || power === 'unknown').map(whyLeftOut);
-  const rolled = pending.filter(({ power }) => power === 'up');
-  const course = courseOf(inventory, rolled, rules, policy, failed);
+  const course = courseOf(
+    inventory,
+    pending.filter(({ power }) => power === 'up'),
+    rules,
+    policy,
+    tried,
+  );
+  const { stuck, rolled } = course;
+  const leftOut = [...pending.filter(isLost).map(whyLeftOut), ...(lost.length > 0 ? stuck : [])];
   const { ms, because } = lowerBound(inventory, course.domains, course.durations);
   const { endMs, turns } = course.schedule;
   const unsure = uncertainty(inventory.estimates);
@@ -52,18 +63,18 @@ export function makePlan(
     policy,
     failureDomain: failureDomain(inventory),
     tasks: tasksOf(inventory, target, rules),
-    waves: course.groups.map((group, index) => waveOf(group, index, course, failed)),
+    waves: course.groups.map((group, index) => waveOf(group, index, course, tried)),
     turns,
     leftOut,
     etaMs: endMs,
     bandMs: [Math.max(Math.min(ms, endMs), Math.round(endMs * (1 - unsure))), Math.round(endMs * (1 + unsure))],
     lowerBoundMs: Math.min(ms, endMs),
     binding: because,
-    advice: advice(inventory, endMs, more => courseOf(more, rolled, rules, policy, failed).schedule.endMs),
+    advice: advice(inventory, endMs, more => courseOf(more, rolled, rules, policy, tried).schedule.endMs),
     waitsFor: unique([
       ...pending.filter(({ power }) => power === 'booting').map(({ id }) => `${id} is booting`),
       ...(leftOut.length > 0 && leftOut.length === pending.length ? ['none of the nodes to be rolled is up'] : []),
-      ...[...course.stuck, ...course.schedule.stuck].map(({ reason }) => reason),
+      ...[...(lost.length > 0 ? [] : stuck), ...course.schedule.stuck].map(({ reason }) => reason),
     ]),
   };
 }
@@ -101,6 +112,7 @@ export function courseOf(
     domains,
     groups,
     stuck,
+    rolled: rolled.filter(({ id }) => !stuck.some(({ node }) => node === id)),
     durations,
     schedule: schedule(groups, new Ledger(rules, inventory), durations, options),
   };
@@ -150,6 +162,11 @@ function asIfRepaired(inventory: Inventory, failed: readonly NodeId[]): Inventor
 function retry({ nodes }: Inventory, node: NodeId): Group {
   const rack = nodes.find(({ id }) => id === node)?.rack;
   return { nodes: [node], ...(rack === undefined ? {} : { rack }), isGated: true, safety: [] };
+}
+
+/** Nothing can be done about it from here: it is left out, and so is what may not go without it. */
+function isLost({ power }: Node): boolean {
+  return power === 'down' || power === 'unknown';
 }
 
 function whyLeftOut({ id, power }: Node): LeftOut {

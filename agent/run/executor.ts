@@ -11,16 +11,18 @@ import type { Inventory, NodeId } from '../model/inventory.ts';
 import type { Plan } from '../model/plan.ts';
 import type { JournalEntry, NodeRecord, OwnedEffect, Rollover } from '../model/rollover.ts';
 import { checkPlan, planHash } from '../plan/check.ts';
+import { makePlan } from '../plan/planner.ts';
 import type { Driver } from '../sdk/index.ts';
+import { changed } from './misfit.ts';
 import type { Call, Move } from './node-step.ts';
 import { type Decision, step } from './step.ts';
 import type { TaskCall } from './task-step.ts';
+import type { World } from './world.ts';
 
 /** The journal keeps this many entries; a rollover of a thousand nodes writes about six thousand. */
 const JOURNAL_KEPT = 20_000;
 
 export interface ExecutorOptions {
-  readonly coordination: Coordination;
   readonly leadership: Leadership;
   readonly drivers: readonly Driver[];
   readonly rebootTimeoutMs: number;
@@ -42,6 +44,7 @@ export class Executor {
   readonly #options: ExecutorOptions;
   readonly #values: Map<string, unknown>;
   #nextEntry: number;
+  #isOver = false;
   /** One thing at a time: a click must not come between the halves of a round. */
   #queue: Promise<unknown> = Promise.resolve();
 
@@ -52,8 +55,14 @@ export class Executor {
     this.#nextEntry = newest === undefined ? 0 : Number(newest.slice('journal/'.length)) + 1;
   }
 
-  static async take(options: ExecutorOptions): Promise<Executor> {
-    return new Executor(options, await options.coordination.read(''));
+  /** Becomes the leader, and takes up what an earlier one left. */
+  static async lead(coordination: Coordination, options: Omit<ExecutorOptions, 'leadership'>): Promise<Executor> {
+    const leadership = await coordination.campaign();
+    return new Executor({ ...options, leadership }, await coordination.read(''));
+  }
+
+  get epoch(): number {
+    return this.#options.leadership.epoch;
   }
 
   /**
@@ -96,7 +105,8 @@ export class Executor {
       { op: 'put', key: 'plan', value: plan },
       { op: 'put', key: 'rollover', value: rollover },
     ];
-    for (const node of failedNodes(records)) {
+    const planned = new Set(plan.turns.map(({ node }) => node));
+    for (const node of failedNodes(records).filter(failed => planned.has(failed))) {
       const bootIdBefore = inventory.nodes.find(({ id }) => id === node)?.bootId ?? '';
       const record: NodeRecord = { state: 'stopping', sinceMs: started, bootIdBefore, release: plan.target.manifest };
       changes.push({ op: 'put', key: `nodes/${node}`, value: record });
@@ -125,11 +135,45 @@ export class Executor {
     const { status } = rollover;
     const { drivers, rebootTimeoutMs } = this.#options;
     const records = this.#records();
-    const decision = step({ status, inventory, plan, records, drivers, nowMs: this.#options.now(), rebootTimeoutMs });
+    const world = { status, inventory, plan, records, drivers, nowMs: this.#options.now(), rebootTimeoutMs };
+    const decision = step(world);
+    if (decision.isMisfit) return this.#refit(rollover, world, decision);
     for (const action of decision.actions) if (action.kind === 'move') await this.#move(action, rollover.plan);
     const failures = await this.#call(decision, inventory);
     await this.#report(rollover, plan, decision, failures);
     return decision.actions.length > 0;
+  }
+
+  /** Plans the rest anew. What changes more than the policy allows waits for the operator, who finds the plan as a proposal. */
+  async #refit(rollover: Rollover, world: World, decision: Decision): Promise<boolean> {
+    const { inventory, drivers, plan } = world;
+    const next = makePlan(inventory, plan.target, drivers, { policy: plan.policy });
+    const [objection] = [...next.waitsFor, ...checkPlan(next, inventory)];
+    const { nodes, ofNodes } = changed(world, next);
+    const needsConsent = nodes * 100 > plan.policy.consentAbovePercent * ofNodes;
+    if (objection !== undefined || needsConsent) {
+      const consent = `the rest of the plan changes for ${nodes} of ${counted(ofNodes, 'node')}, and waits for consent.`;
+      const reason = `${decision.reason.split(':')[0]}: ${objection ?? consent}`;
+      await this.#report(
+        rollover,
+        plan,
+        { ...decision, status: objection === undefined ? 'blocked' : 'running', reason },
+        [],
+      );
+      return false;
+    }
+    const reason = `Planned anew, because ${decision.reason}`;
+    const changes: Change[] = [
+      { op: 'put', key: 'plan', value: next },
+      { op: 'put', key: 'rollover', value: { ...rollover, plan: planHash(next), status: 'running', reason } },
+    ];
+    await this.#commit(changes, { text: reason });
+    return true;
+  }
+
+  /** A commit failed, and nobody knows whether it counts: the truth has to be read anew, by a new term. */
+  get isOver(): boolean {
+    return this.#isOver;
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -169,6 +213,7 @@ export class Executor {
   /** Orders go out together; one that fails is tried again in the next round. */
   async #call(decision: Decision, inventory: Inventory): Promise<readonly string[]> {
     const calls = decision.actions.filter((action): action is Call | TaskCall => action.kind !== 'move');
+    if (this.#options.leadership.lost.aborted) throw agentError('stale-epoch', 'Another agent may lead now.');
     const order = { epoch: this.#options.leadership.epoch };
     const { target } = this.#values.get('plan') as Plan;
     const results = await Promise.allSettled(
@@ -178,7 +223,7 @@ export class Executor {
         if (call.kind === 'drain') return driver.drain(inventory, call.nodes, decision.out, order);
         for (const node of call.nodes) {
           if (call.kind === 'undrain') await driver.undrain(node, order);
-          else await driver.apply(node, target, order);
+          else await driver.apply(node, target, { ...order, bootId: this.#records().get(node)?.bootIdBefore ?? '' });
         }
         return undefined;
       }),
@@ -217,7 +262,11 @@ export class Executor {
     if (this.#nextEntry >= JOURNAL_KEPT) {
       all.push({ op: 'delete', key: journalKey(this.#nextEntry - JOURNAL_KEPT) });
     }
-    await leadership.commit(all);
+    if (this.#isOver) throw agentError('stale-epoch', `The term of epoch ${leadership.epoch} is over.`);
+    await leadership.commit(all).catch(error => {
+      this.#isOver = true;
+      throw error;
+    });
     this.#nextEntry++;
     for (const change of all) {
       if (change.op === 'put') this.#values.set(change.key, change.value);

@@ -5,7 +5,8 @@ import { CORDONED, DOWN } from '../lifecycle/node.ts';
 import { heldTo, type RolloverStatus } from '../lifecycle/rollover.ts';
 import type { Node, NodeId } from '../model/inventory.ts';
 import type { Plan } from '../model/plan.ts';
-import { mayBeEmptied, mayGoDown } from '../plan/gates.ts';
+import { mayBeEmptied, mayGoDown, type Progress } from '../plan/gates.ts';
+import { misfit } from './misfit.ts';
 import { type Call, isBack, type Move, NodeStep } from './node-step.ts';
 import { nextTask, type TaskCall } from './task-step.ts';
 import type { World } from './world.ts';
@@ -17,6 +18,8 @@ export interface Decision {
   readonly status: RolloverStatus;
   /** What it is doing, or waiting for. */
   readonly reason: string;
+  /** Nothing is under way, and the rest is to be planned anew. */
+  readonly isMisfit?: boolean;
 }
 
 /** One round. */
@@ -26,7 +29,8 @@ export function step(world: World): Decision {
   const before = nextTask(world, 'before');
   if (before && !held) return { actions: [before.call], out, status: 'running', reason: before.reason };
   const round = new Round(world, out);
-  if (!round.isOver) return round.decide();
+  const unfit = held ? undefined : misfit(world);
+  if (!round.isOver || unfit !== undefined) return round.decide(unfit);
   const after = nextTask(world, 'after');
   if (after && held) return settled(held, out);
   if (after) return { actions: [after.call], out, status: 'running', reason: after.reason };
@@ -74,10 +78,11 @@ class Round {
     return this.#firstUnwhole === this.#world.plan.waves.length && this.#step.failed.length === 0;
   }
 
-  decide(): Decision {
+  /** @param unfit why the plan does not fit any more */
+  decide(unfit: string | undefined): Decision {
     const { plan, records, status } = this.#world;
     const held = heldTo(status);
-    const isHeld = this.#isStopped || held !== undefined;
+    const isHeld = this.#isStopped || held !== undefined || unfit !== undefined;
     for (const { nodes } of plan.waves) {
       for (const node of nodes) {
         const state = records.get(node)?.state ?? 'active';
@@ -92,6 +97,10 @@ class Round {
     this.#step.finish();
     if (held && this.#isSettled) return settled(held, this.#out);
     const { actions, waits } = this.#step;
+    if (unfit !== undefined && !this.#isStopped) {
+      const reason = `${unfit}: the rest is planned anew when nothing is under way.`;
+      return { actions, out: this.#out, status: 'running', reason, isMisfit: this.#isSettled };
+    }
     const name = `Wave ${Math.min(this.#firstUnwhole + 1, plan.waves.length)} of ${plan.waves.length}`;
     const underWay = held ? ({ paused: 'pausing', aborted: 'aborting' } as const)[held] : undefined;
     const what = this.#isStopped ? `${this.#step.failed.join(', ')} has failed and needs an operator` : waits[0];
@@ -132,14 +141,20 @@ class Round {
     });
   }
 
-  /** In the order of their turns; the first that finds no room keeps it from all behind. */
+  /**
+   * In the order of their turns; the first that finds no room keeps it from all behind. Who does not fit to what is down is passed
+   * by those that may go down before it, and by no others: they would wait for it, and it for them.
+   */
   #emptyNext(): void {
-    this.#eachTurn(mayBeEmptied, node => {
+    let isOneWaiting = false;
+    this.#eachTurn(mayBeEmptied, (node, index) => {
       const state = this.#world.records.get(node)?.state ?? 'active';
       const seen = this.#nodes.get(node);
       if (state !== 'active' || this.#isOnTarget(node) || !seen) return true;
+      if (isOneWaiting && !this.#mayGoDown(index)) return false;
       const fits = this.#intent?.mayStop(node);
       if (fits && !fits.ok) {
+        isOneWaiting = true;
         this.#step.wait(fits.reasons[0] as string);
         return true;
       }
@@ -150,12 +165,19 @@ class Round {
     });
   }
 
-  #eachTurn(rule: typeof mayGoDown, act: (node: NodeId) => boolean): void {
+  #eachTurn(rule: typeof mayGoDown, act: (node: NodeId, index: number) => boolean): void {
     const { waves } = this.#world.plan;
-    const progress = { firstAway: this.#firstAway, firstUnwhole: this.#firstUnwhole };
-    for (let index = this.#firstAway; index < waves.length && rule(waves, index, progress); index++) {
-      for (const node of waves[index]?.nodes ?? []) if (!act(node)) return;
+    for (let index = this.#firstAway; index < waves.length && rule(waves, index, this.#progress); index++) {
+      for (const node of waves[index]?.nodes ?? []) if (!act(node, index)) return;
     }
+  }
+
+  #mayGoDown(index: number): boolean {
+    return mayGoDown(this.#world.plan.waves, index, this.#progress);
+  }
+
+  get #progress(): Progress {
+    return { firstAway: this.#firstAway, firstUnwhole: this.#firstUnwhole };
   }
 
   #first(isOpen: (node: NodeId) => boolean): number {

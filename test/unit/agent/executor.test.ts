@@ -144,7 +144,6 @@ test('the journal goes on after a restart where it was, also when old entries ha
   const values = new Map<string, unknown>([['journal/000020999', { at: 1, epoch: 1, text: 'old' }]]);
   const leadership = await run.coordination.campaign();
   const options = {
-    coordination: run.coordination,
     leadership,
     drivers: [],
     rebootTimeoutMs: 1,

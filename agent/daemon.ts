@@ -319,7 +319,8 @@ export class Daemon implements ConsoleBackend {
 
 function newTerm(options: DaemonOptions, onCompleted: (plan: Plan) => readonly Change[]): Promise<Executor> {
   const { coordination, drivers, rebootTimeoutMs, now } = options;
-  return Executor.lead(coordination, { drivers, rebootTimeoutMs, now, onCompleted });
+  const elapsedMs = () => performance.now();
+  return Executor.lead(coordination, { drivers, rebootTimeoutMs, now, elapsedMs, onCompleted });
 }
 
 /** A rollover that has begun goes on, whatever was withdrawn since; it is said. */

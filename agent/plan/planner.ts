@@ -13,6 +13,9 @@ import { type Schedule, schedule } from './schedule.ts';
 import { cutWaves, type Group, type Stuck } from './waves.ts';
 import { advice } from './what-if.ts';
 
+/** Each plans the whole rollover once; then all that are left are left out. */
+const ROUNDS = 16;
+
 /** The part of a driver that planning needs. */
 export type PlanningRule = Rule & Pick<Driver, 'tasks'>;
 
@@ -45,15 +48,11 @@ export function makePlan(
   const tried = failed.filter(id => !lost.some(node => node.id === id));
   const inventory = asIfRepaired(seen, tried);
   const pending = inventory.nodes.filter(node => target.image !== undefined && node.image !== target.image);
-  const course = courseOf(
-    inventory,
-    pending.filter(({ power }) => power === 'up'),
-    rules,
-    policy,
-    tried,
-  );
-  const { stuck, rolled } = course;
-  const leftOut = [...pending.filter(isLost).map(whyLeftOut), ...(lost.length > 0 ? stuck : [])];
+  const up = pending.filter(({ power }) => power === 'up');
+  const plan = (nodes: readonly Node[]) => courseOf(inventory, nodes, rules, policy, tried);
+  const { course, waiting } = lost.length > 0 ? withoutStuck(plan, up) : { course: plan(up), waiting: [] };
+  const { rolled } = course;
+  const leftOut = [...pending.filter(isLost).map(whyLeftOut), ...waiting];
   const { ms, because } = lowerBound(inventory, course.domains, course.durations);
   const { endMs, turns } = course.schedule;
   const unsure = uncertainty(inventory.estimates);
@@ -74,9 +73,25 @@ export function makePlan(
     waitsFor: unique([
       ...pending.filter(({ power }) => power === 'booting').map(({ id }) => `${id} is booting`),
       ...(leftOut.length > 0 && leftOut.length === pending.length ? ['none of the nodes to be rolled is up'] : []),
-      ...[...(lost.length > 0 ? [] : stuck), ...course.schedule.stuck].map(({ reason }) => reason),
+      ...[...(lost.length > 0 ? [] : course.stuck), ...course.schedule.stuck].map(({ reason }) => reason),
     ]),
   };
+}
+
+/** What cannot go without a node that is lost is left out as well, the first in line by itself, until all that is left can. */
+function withoutStuck(plan: (nodes: readonly Node[]) => Course, nodes: readonly Node[]) {
+  let course = plan(nodes);
+  const waiting = [...course.stuck];
+  for (let round = 1; ; round++) {
+    const { rolled, schedule } = course;
+    // What is tried again is not left out: the plan waits for it.
+    const stuck = schedule.stuck.filter(({ node }) => rolled.some(({ id }) => id === node));
+    if (stuck.length === 0) break;
+    const leaving = round < ROUNDS ? stuck.slice(0, 1) : stuck;
+    course = plan(rolled.filter(({ id }) => !leaving.some(({ node }) => node === id)));
+    waiting.push(...leaving, ...course.stuck);
+  }
+  return { course, waiting };
 }
 
 /** From the nodes that are to be rolled to who goes when. */

@@ -15,6 +15,7 @@ import { makePlan } from '../plan/planner.ts';
 import type { Driver } from '../sdk/index.ts';
 import { changed } from './misfit.ts';
 import type { Call, Move } from './node-step.ts';
+import { Orders } from './orders.ts';
 import { type Decision, step } from './step.ts';
 import type { TaskCall } from './task-step.ts';
 import type { World } from './world.ts';
@@ -27,6 +28,8 @@ export interface ExecutorOptions {
   readonly drivers: readonly Driver[];
   readonly rebootTimeoutMs: number;
   now(): number;
+  /** Of a clock that never jumps; milliseconds. */
+  elapsedMs(): number;
   /** Called when the rollover ends well, in the same commit. */
   onCompleted(plan: Plan): readonly Change[];
 }
@@ -45,12 +48,14 @@ export class Executor {
   readonly #values: Map<string, unknown>;
   #nextEntry: number;
   #isOver = false;
+  readonly #orders: Orders;
   /** One thing at a time: a click must not come between the halves of a round. */
   #queue: Promise<unknown> = Promise.resolve();
 
   constructor(options: ExecutorOptions, values: ReadonlyMap<string, unknown>) {
     this.#options = options;
     this.#values = new Map(values);
+    this.#orders = new Orders(options.leadership, options.elapsedMs);
     const newest = this.#keys('journal/').at(-1);
     this.#nextEntry = newest === undefined ? 0 : Number(newest.slice('journal/'.length)) + 1;
   }
@@ -107,8 +112,13 @@ export class Executor {
     ];
     const planned = new Set(plan.turns.map(({ node }) => node));
     for (const node of failedNodes(records).filter(failed => planned.has(failed))) {
-      const bootIdBefore = inventory.nodes.find(({ id }) => id === node)?.bootId ?? '';
-      const record: NodeRecord = { state: 'stopping', sinceMs: started, bootIdBefore, release: plan.target.manifest };
+      const image = inventory.nodes.find(({ id }) => id === node)?.image;
+      // It may have come back meanwhile, with the right image: then it is taken back, and not told to boot once more.
+      const isBack = image === plan.target.image;
+      const release = plan.target.manifest;
+      const record: NodeRecord = isBack
+        ? { state: 'verifying', sinceMs: started, release }
+        : { state: 'drained', sinceMs: started, release, isRetried: true };
       changes.push({ op: 'put', key: `nodes/${node}`, value: record });
     }
     await this.#commit(changes, {
@@ -135,11 +145,15 @@ export class Executor {
     const { status } = rollover;
     const { drivers, rebootTimeoutMs } = this.#options;
     const records = this.#records();
-    const world = { status, inventory, plan, records, drivers, nowMs: this.#options.now(), rebootTimeoutMs };
+    const quietMs = (node: NodeId) => this.#orders.quietMs(node);
+    const nowMs = this.#options.now();
+    const world = { status, inventory, plan, records, drivers, nowMs, quietMs, rebootTimeoutMs };
     const decision = step(world);
     if (decision.isMisfit) return this.#refit(rollover, world, decision);
     for (const action of decision.actions) if (action.kind === 'move') await this.#move(action, rollover.plan);
-    const failures = await this.#call(decision, inventory);
+    const calls = decision.actions.filter((action): action is Call | TaskCall => action.kind !== 'move');
+    const scene = { inventory, out: decision.out, target: plan.target, records: this.#records() };
+    const failures = await this.#orders.send(calls, scene);
     await this.#report(rollover, plan, decision, failures);
     return decision.actions.length > 0;
   }
@@ -208,32 +222,6 @@ export class Executor {
     if (move.to === 'draining') changes.push(...reserve(drivers, move.node, plan, leadership.epoch));
     if (move.to === 'active') changes.push(...release(drivers, move.node));
     await this.#commit(changes, { node: move.node, from: move.from, to: move.to, text: move.text });
-  }
-
-  /** Orders go out together; one that fails is tried again in the next round. */
-  async #call(decision: Decision, inventory: Inventory): Promise<readonly string[]> {
-    const calls = decision.actions.filter((action): action is Call | TaskCall => action.kind !== 'move');
-    if (this.#options.leadership.lost.aborted) throw agentError('stale-epoch', 'Another agent may lead now.');
-    const order = { epoch: this.#options.leadership.epoch };
-    const { target } = this.#values.get('plan') as Plan;
-    const results = await Promise.allSettled(
-      calls.map(async call => {
-        const { driver } = call;
-        if (call.kind === 'task') return driver.perform?.(call.name, target, order);
-        if (call.kind === 'drain') return driver.drain(inventory, call.nodes, decision.out, order);
-        for (const node of call.nodes) {
-          if (call.kind === 'undrain') await driver.undrain(node, order);
-          else await driver.apply(node, target, { ...order, bootId: this.#records().get(node)?.bootIdBefore ?? '' });
-        }
-        return undefined;
-      }),
-    );
-    return results.flatMap((result, i) => {
-      if (result.status === 'fulfilled') return [];
-      const call = calls[i] as Call | TaskCall;
-      const what = call.kind === 'task' ? call.name : `${call.kind} ${call.nodes.join(', ')}`;
-      return [`${call.driver.name} could not ${what}: ${(result.reason as Error).message}`];
-    });
   }
 
   async #report(rollover: Rollover, plan: Plan, decision: Decision, failures: readonly string[]): Promise<void> {

@@ -5,7 +5,7 @@ import type { Plan } from '../model/plan.ts';
 import type { World } from './world.ts';
 
 /** States of nodes that nothing happens to. */
-const AT_REST: ReadonlySet<string> = new Set(['active', 'failed', 'draining', 'drained']);
+export const AT_REST: ReadonlySet<string> = new Set(['active', 'failed', 'draining', 'drained']);
 
 /** Why the rest of the plan does not fit the cluster; undefined while it does. */
 export function misfit(world: World): string | undefined {

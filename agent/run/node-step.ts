@@ -23,6 +23,9 @@ export interface Call {
   readonly driver: Driver;
 }
 
+/** An order is given up after seconds; for so long it may still arrive. */
+const ORDER_LIFE_MS = 20_000;
+
 const ACTIVE: NodeRecord = { state: 'active', sinceMs: 0 };
 
 /** Collects what one round does. Nodes that it takes are told to the ledger, so that the next is judged with them. */
@@ -81,9 +84,10 @@ export class NodeStep {
     const node = this.#nodes.get(id);
     const record = this.#world.records.get(id);
     if (!node || !record) return;
+    if (record.isRetried) return this.#move(node, record, 'failed', 'It is not tried again now.');
     const owing = this.#world.drivers.filter(driver => !driver.undrained(this.#world.inventory, id).ok);
     for (const driver of owing) this.#call('undrain', node, driver);
-    if (owing.length === 0) this.#move(node, record, 'active', 'It stays as it is: the rollover has stopped.');
+    if (owing.length === 0) this.#move(node, record, 'active', 'It takes load again.');
   }
 
   wait(reason: string): void {
@@ -96,6 +100,7 @@ export class NodeStep {
   }
 
   #drain(node: Node, record: NodeRecord): void {
+    if (this.#isOnTarget(node)) return this.giveBack(node.id);
     const busy = this.#busy(node);
     for (const driver of busy) this.#draining.set(driver, [...(this.#draining.get(driver) ?? []), node.id]);
     const first = busy[0];
@@ -105,6 +110,7 @@ export class NodeStep {
 
   /** Looks once more: between its first move and here, something else may have failed, or may have come back to it. */
   #stop(node: Node, record: NodeRecord): void {
+    if (this.#isOnTarget(node)) return this.giveBack(node.id);
     const [busy] = this.#busy(node);
     if (busy) return this.#refill(node, record, busy);
     const { ok, reasons } = this.#ledger.mayStop(node.id);
@@ -117,16 +123,33 @@ export class NodeStep {
   #reboot(node: Node, record: NodeRecord): void {
     const gone = node.power !== 'up' || node.bootId !== record.bootIdBefore;
     if (gone) return this.#move(node, record, 'rebooting', 'Its services are down and it boots again.');
-    const [busy] = this.#busy(node);
-    if (busy) return this.#refill(node, record, busy);
-    const { ok, reasons } = this.#mayStayDown(node.id);
-    if (!ok) return this.wait(reasons[0] as string);
+    const objection = this.#objection(node);
+    if (objection !== undefined) return this.#recall(node, record, objection);
     for (const driver of this.#world.drivers) this.#call('apply', node, driver);
   }
 
   #refill(node: Node, record: NodeRecord, busy: Driver): void {
     const { reason } = busy.drained(this.#world.inventory, node.id);
     this.#move(node, record, 'draining', `Something came back: ${reason}.`);
+  }
+
+  /** Why a node that is about to be told to reboot must not be. */
+  #objection(node: Node): string | undefined {
+    if (this.#isOnTarget(node)) return 'it runs the release already';
+    const [busy] = this.#busy(node);
+    if (busy) return `something came back: ${busy.drained(this.#world.inventory, node.id).reason}`;
+    const { ok, reasons } = this.#mayStayDown(node.id);
+    return ok ? undefined : reasons[0];
+  }
+
+  /** It counts as down until no order can be on its way to it any more. */
+  #recall(node: Node, record: NodeRecord, objection: string): void {
+    if (this.#world.quietMs(node.id) < ORDER_LIFE_MS) return this.wait(objection);
+    this.#move(node, record, 'draining', `It does not go down now: ${objection}.`);
+  }
+
+  #isOnTarget(node: Node): boolean {
+    return node.power === 'up' && node.image === this.#world.plan.target.image;
   }
 
   /** It counts as down already: it is judged as if it were the last to go. */
@@ -150,6 +173,10 @@ export class NodeStep {
     const { inventory, drivers, plan } = this.#world;
     if (node.power === 'up' && node.image !== plan.target.image) {
       return this.#move(node, record, 'failed', `It booted another image than that of ${plan.target.version}.`);
+    }
+    const { nowMs, rebootTimeoutMs } = this.#world;
+    if (node.power !== 'up' && nowMs - record.sinceMs > rebootTimeoutMs) {
+      return this.#move(node, record, 'failed', 'It went away again before it was well.');
     }
     const verdicts = drivers.map(driver => ({ driver, verdict: driver.verify(inventory, node.id, plan.target) }));
     const well = verdicts.filter(({ verdict }) => verdict.ok).map(({ driver }) => driver);
@@ -175,8 +202,9 @@ export class NodeStep {
   }
 
   #move(node: Node, before: NodeRecord, to: NodeState, text: string): void {
+    const { isRetried: _, bootIdBefore: __, ...lasting } = before;
     const record: NodeRecord = {
-      ...before,
+      ...(to === 'active' ? lasting : before),
       state: to,
       sinceMs: this.#world.nowMs,
       ...(to === 'stopping' ? { bootIdBefore: node.bootId, release: this.#world.plan.target.manifest } : {}),

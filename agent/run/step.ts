@@ -6,7 +6,7 @@ import { heldTo, type RolloverStatus } from '../lifecycle/rollover.ts';
 import type { Node, NodeId } from '../model/inventory.ts';
 import type { Plan } from '../model/plan.ts';
 import { mayBeEmptied, mayGoDown, type Progress } from '../plan/gates.ts';
-import { misfit } from './misfit.ts';
+import { AT_REST, misfit } from './misfit.ts';
 import { type Call, isBack, type Move, NodeStep } from './node-step.ts';
 import { nextTask, type TaskCall } from './task-step.ts';
 import type { World } from './world.ts';
@@ -34,7 +34,20 @@ export function step(world: World): Decision {
   const after = nextTask(world, 'after');
   if (after && held) return settled(held, out);
   if (after) return { actions: [after.call], out, status: 'running', reason: after.reason };
+  const waiting = aliveAndLeftOut(world);
+  if (waiting !== undefined) return { actions: [], out, status: 'blocked', reason: waiting };
   return { actions: [], out, status: 'completed', reason: endOf(world.plan) };
+}
+
+/** A node that is dead boots the release when it is back. One that is up and was left out waits for the dead one. */
+function aliveAndLeftOut({ plan, inventory }: World): string | undefined {
+  const isOld = new Set(
+    inventory.nodes.filter(({ power, image }) => power === 'up' && image !== plan.target.image).map(({ id }) => id),
+  );
+  const waiting = plan.leftOut.filter(({ node }) => isOld.has(node));
+  if (waiting.length === 0) return undefined;
+  const dead = inventory.nodes.filter(({ power }) => power === 'down' || power === 'unknown').map(({ id }) => id);
+  return `${waiting.map(({ node }) => node).join(', ')} cannot go before ${dead.join(', ') || 'the cluster'} is back.`;
 }
 
 function settled(status: 'paused' | 'aborted', out: ReadonlySet<NodeId>): Decision {
@@ -94,6 +107,7 @@ class Round {
       this.#stopDrained();
       this.#emptyNext();
     }
+    if (!isHeld && this.#isStuck) this.#giveBack();
     this.#step.finish();
     if (held && this.#isSettled) return settled(held, this.#out);
     const { actions, waits } = this.#step;
@@ -103,11 +117,12 @@ class Round {
     }
     const name = `Wave ${Math.min(this.#firstUnwhole + 1, plan.waves.length)} of ${plan.waves.length}`;
     const underWay = held ? ({ paused: 'pausing', aborted: 'aborting' } as const)[held] : undefined;
-    const what = this.#isStopped ? `${this.#step.failed.join(', ')} has failed and needs an operator` : waits[0];
+    const isStopped = this.#isStopped || this.#isStuck;
+    const what = isStopped ? `${this.#step.failed.join(', ')} has failed and needs an operator` : waits[0];
     return {
       actions,
       out: this.#out,
-      status: underWay ?? (this.#isStopped ? 'blocked' : 'running'),
+      status: underWay ?? (isStopped ? 'blocked' : 'running'),
       reason: what === undefined ? `${name}.` : `${name}: ${what}.`,
     };
   }
@@ -116,16 +131,25 @@ class Round {
   get #isStopped(): boolean {
     const { failed } = this.#step;
     if (failed.length === 0) return false;
+    // Once stopped, nothing is tried again until what failed is back, or an operator has another plan.
+    if (this.#world.status === 'blocked') return true;
     const { waves, policy } = this.#world.plan;
     const gated = new Set(waves.flatMap(wave => (wave.isGated ? wave.nodes : [])));
     const isAtEnd = this.#firstUnwhole === waves.length;
     return isAtEnd || failed.length > policy.failureBudget || failed.some(node => gated.has(node));
   }
 
+  /** Nothing moves, and without what has failed nothing can. */
+  get #isStuck(): boolean {
+    const { actions, failed } = this.#step;
+    const isMoving = [...this.#world.records.values()].some(({ state }) => !AT_REST.has(state) || state === 'draining');
+    return failed.length > 0 && actions.every(({ kind }) => kind === 'undrain') && !isMoving;
+  }
+
   /** What was emptied ahead and will not go now takes load again. */
-  #giveBack(): void {
+  #giveBack(which: (node: NodeId) => boolean = () => true): void {
     for (const [node, { state }] of this.#world.records) {
-      if (state === 'draining' || state === 'drained') this.#step.giveBack(node);
+      if ((state === 'draining' || state === 'drained') && which(node)) this.#step.giveBack(node);
     }
   }
 
@@ -143,7 +167,7 @@ class Round {
 
   /**
    * In the order of their turns; the first that finds no room keeps it from all behind. Who does not fit to what is down is passed
-   * by those that may go down before it, and by no others: they would wait for it, and it for them.
+   * by those that may go down before it, and by no others: they would wait for it, and it for them. Those are given back.
    */
   #emptyNext(): void {
     let isOneWaiting = false;
@@ -163,6 +187,7 @@ class Round {
       this.#out.add(node);
       return true;
     });
+    if (isOneWaiting) this.#giveBack(node => !this.#mayGoDown(this.#waveOf(node)));
   }
 
   #eachTurn(rule: typeof mayGoDown, act: (node: NodeId, index: number) => boolean): void {
@@ -170,6 +195,10 @@ class Round {
     for (let index = this.#firstAway; index < waves.length && rule(waves, index, this.#progress); index++) {
       for (const node of waves[index]?.nodes ?? []) if (!act(node, index)) return;
     }
+  }
+
+  #waveOf(node: NodeId): number {
+    return this.#world.plan.waves.findIndex(({ nodes }) => nodes.includes(node));
   }
 
   #mayGoDown(index: number): boolean {

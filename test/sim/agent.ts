@@ -134,7 +134,8 @@ export class Agent {
     const values = await wire.once(process, isCut, () => new Map(store.values)).catch(() => undefined);
     if (!values) return;
     const now = () => clock.nowMs + this.skewMs;
-    const executor = new Executor({ leadership, drivers, rebootTimeoutMs, now, onCompleted: () => [] }, values);
+    const options = { leadership, drivers, rebootTimeoutMs, now, elapsedMs: () => clock.nowMs, onCompleted: () => [] };
+    const executor = new Executor(options, values);
     this.executor = executor;
     while (!lost.aborted && !executor.isOver) {
       await this.#round(executor, drivers).catch(error => say(`${this.name}: ${(error as Error).message}`));

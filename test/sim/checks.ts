@@ -68,7 +68,7 @@ export class Checks {
   }
 
   /** When all is quiet: nothing of ours is left behind, and what is said is true. */
-  atRest(rollover: Rollover | undefined, records: ReadonlyMap<NodeId, NodeRecord>, isLively: boolean): void {
+  atRest(rollover: Rollover | undefined, records: ReadonlyMap<NodeId, NodeRecord>): void {
     const { machines } = this.#cluster;
     const isGivenUp = (id: NodeId) => ['failed', 'fenced', 'quarantined'].includes(records.get(id)?.state ?? '');
     const isAtRest = rollover && !['running', 'pausing', 'aborting'].includes(rollover.status);
@@ -80,15 +80,17 @@ export class Checks {
       if (isOld && !rollover.reason.includes(id)) this.#break('I7', `it is completed, and ${id} runs ${image}`);
       if (isOld && this.#mayGo(id)) this.#break('L2', `${id} was left out, and depends on nothing that is dead`);
     }
-    if (rollover?.status !== 'completed' && isLively) this.#explain(rollover, records);
+    if (rollover?.status !== 'completed') this.#explain(rollover, records);
   }
 
   /** L1 and L2: what has not come to its end says why, and is right. */
   #explain(rollover: Rollover | undefined, records: ReadonlyMap<NodeId, NodeRecord>): void {
     const broken = [...this.#cluster.machines.values()].filter(({ phase }) => phase === 'dead' || phase === 'hung');
     const text = `${rollover?.status}: ${rollover?.reason}`;
+    if (this.#isFull()) return;
     if (broken.length === 0) this.#break('L1', `nothing is broken, and it does not end. ${text}`);
-    const named = broken.some(({ id }) => rollover?.reason.includes(id));
+    const failed = [...records].filter(([, { state }]) => state === 'failed').map(([id]) => id);
+    const named = [...broken.map(({ id }) => id), ...failed].some(id => rollover?.reason.includes(id));
     const isBlocked = rollover?.status === 'blocked';
     if (isBlocked && !named) this.#break('L1', `it does not say what blocks it. ${text}`);
     if (isBlocked || !rollover) return;
@@ -96,7 +98,15 @@ export class Checks {
       ({ id, image }) => image !== this.#target && this.#cluster.serves(id) && this.#mayGo(id),
     );
     if (free) this.#break('L2', `${free.id} depends on nothing that is dead, and was not updated. ${text}`);
-    void records;
+  }
+
+  /** No host that takes machines has room for one more. */
+  #isFull(): boolean {
+    const { machines, shape } = this.#cluster;
+    return ![...machines.values()].some(
+      ({ id, isEnabled }) =>
+        isEnabled && this.#cluster.serves(id) && this.#cluster.usedMb(id) + VM_MB <= shape.nodeMemoryMb,
+    );
   }
 
   /** It could go alone. */

@@ -1,5 +1,5 @@
-// What goes wrong, and when. `safety`: everything, all the time, and also what never heals. `liveness`: everything for a while; then
-// the network is well again, agents live, and of the nodes only those stay broken that are broken for good.
+// What goes wrong, and when. `safety`: everything, to the end. `liveness`: everything for a while; then the network is well again,
+// agents live, and of the nodes only those stay broken that are broken for good.
 
 import type { RolloverDeed } from '../../agent/lifecycle/rollover.ts';
 import type { NodeId } from '../../agent/model/inventory.ts';
@@ -7,7 +7,7 @@ import type { Agent } from './agent.ts';
 import type { Chance } from './chance.ts';
 import type { Clock } from './clock.ts';
 import type { Cluster } from './cluster.ts';
-import { CALL_TIMEOUT_MS, CALM, type Wire } from './wire.ts';
+import { CALM, type Wire } from './wire.ts';
 
 export const MODES = ['safety', 'liveness'] as const;
 export type Mode = (typeof MODES)[number];
@@ -33,9 +33,9 @@ export class Faults {
   readonly #hangs: number;
   readonly #wrong: number;
 
-  constructor(_mode: Mode, chance: Chance) {
+  constructor(mode: Mode, chance: Chance) {
     this.#chance = chance;
-    this.endsAtMs = chance.between(60_000, 900_000);
+    this.endsAtMs = mode === 'safety' ? 3600_000 : chance.between(60_000, 900_000);
     this.#everyMs = chance.pick([5000, 20_000, 90_000]);
     // A run is more telling when it has a character: some faults often, others never.
     this.#kinds = KINDS.filter(() => chance.happens(0.5));
@@ -87,7 +87,11 @@ export class Faults {
     for (const { id, phase } of cluster.machines.values()) if (phase === 'hung') cluster.wake(id);
     // What hangs later than this is woken as well.
     this.areOver = true;
-    clock.after(CALL_TIMEOUT_MS, () => agents.find(agent => agent.executor)?.ask('resume'));
+    const resume = () => {
+      void agents.find(({ executor }) => executor?.view().rollover?.status.startsWith('paus'))?.ask('resume');
+      clock.after(60_000, resume);
+    };
+    resume();
   }
 
   #happen(kind: string, stage: Stage): void {

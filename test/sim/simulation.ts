@@ -61,7 +61,8 @@ export async function simulate({ seed, mode, nodes, onLine }: SimulationOptions)
   const store = new Store(clock, ({ agent, epoch }, changes) => {
     for (const change of changes) {
       const move = drainOf(change);
-      if (move) checks.atCommit(recordsOf(store), move, orders.lookedAtMs.get(agent) ?? clock.nowMs);
+      if (move && isInService(recordsOf(store).get(move)))
+        checks.atCommit(recordsOf(store), move, orders.lookedAtMs.get(agent) ?? clock.nowMs);
       if (onLine) say(`commit of ${agent} in epoch ${epoch}: ${lineOf(change)}`);
     }
   });
@@ -86,6 +87,7 @@ export async function simulate({ seed, mode, nodes, onLine }: SimulationOptions)
   const isOver = () => {
     if (checks.violation) return true;
     const rollover = rolloverNow();
+    if (mode === 'safety') return clock.nowMs > faults.endsAtMs || isEnded(rollover?.status ?? 'running');
     const isQuiet =
       faults.areOver && rollover !== undefined && (isEnded(rollover.status) || rollover.status === 'blocked');
     if (!isQuiet) quietSinceMs = undefined;
@@ -93,10 +95,10 @@ export async function simulate({ seed, mode, nodes, onLine }: SimulationOptions)
     const restMs = rollover?.status === 'blocked' ? HOUR_MS / 2 : REST_MS;
     return quietSinceMs !== undefined && clock.nowMs - quietSinceMs > restMs;
   };
-  await clock.run(faults.endsAtMs + 3 * HOUR_MS, isOver);
+  await clock.run(faults.endsAtMs + HOUR_MS, isOver);
   const rollover = agents.map(({ executor }) => executor?.view().rollover).find(Boolean) ?? rolloverNow();
-  if (!checks.violation) checks.atRest(rollover, recordsOf(store), mode === 'liveness');
-  const status = rollover?.status ?? 'never begun';
+  if (!checks.violation && mode === 'liveness') checks.atRest(rollover, recordsOf(store));
+  const status = rolloverNow()?.status ?? 'never begun';
   for (const { id, phase, image } of cluster.machines.values())
     say(`${id} is ${phase} with ${image}, ${recordsOf(store).get(id)?.state ?? 'active'}`);
   say(`${status}: ${rollover?.reason}`);
@@ -108,6 +110,10 @@ function recordsOf(store: Store): ReadonlyMap<NodeId, NodeRecord> {
   const records = new Map<NodeId, NodeRecord>();
   for (const [key, value] of store.values) if (key.startsWith('nodes/')) records.set(key.slice(6), value as NodeRecord);
   return records;
+}
+
+function isInService(record: NodeRecord | undefined): boolean {
+  return (record?.state ?? 'active') === 'active';
 }
 
 function drainOf(change: Change): NodeId | undefined {

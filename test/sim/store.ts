@@ -42,10 +42,10 @@ export class Store {
   /** @throws `stale-epoch` */
   commit(session: Session, changes: readonly Change[]): void {
     if (!this.isLeading(session)) throw agentError('stale-epoch', `Epoch ${session.epoch} is over.`);
+    this.#onCommit(session, changes);
     for (const change of changes) {
       if (change.op === 'put') this.values.set(change.key, change.value);
       else this.values.delete(change.key);
     }
-    this.#onCommit(session, changes);
   }
 }

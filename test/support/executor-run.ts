@@ -52,6 +52,7 @@ export async function lead(run: Run): Promise<Executor> {
     drivers: driversOn(run.world, run.orders),
     rebootTimeoutMs: 60_000,
     now: () => run.nowMs,
+    elapsedMs: () => run.nowMs,
     onCompleted: () => [],
   });
 }

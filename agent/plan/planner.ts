@@ -72,7 +72,7 @@ export function makePlan(
     advice: advice(inventory, endMs, more => courseOf(more, rolled, rules, policy, tried).schedule.endMs),
     waitsFor: unique([
       ...pending.filter(({ power }) => power === 'booting').map(({ id }) => `${id} is booting`),
-      ...(leftOut.length > 0 && leftOut.length === pending.length ? ['none of the nodes to be rolled is up'] : []),
+      ...(leftOut.length === pending.length ? leftOut.map(({ reason }) => reason) : []),
       ...[...(lost.length > 0 ? [] : course.stuck), ...course.schedule.stuck].map(({ reason }) => reason),
     ]),
   };

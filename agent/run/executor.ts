@@ -4,7 +4,8 @@
 import { counted } from '../../signing/index.ts';
 import type { Change, Coordination, Leadership } from '../coordination/coordination.ts';
 import { agentError } from '../errors.ts';
-import { release, reserve } from '../ledger/reservations.ts';
+import { disown, release, reserve } from '../ledger/reservations.ts';
+import { isInService, sweep } from '../ledger/sweep.ts';
 import { mayBecome } from '../lifecycle/node.ts';
 import { type Deed, isEnded, mayBegin, ROLLOVER_DEEDS, type RolloverDeed } from '../lifecycle/rollover.ts';
 import type { Inventory, NodeId } from '../model/inventory.ts';
@@ -38,6 +39,7 @@ export interface ExecutorView {
   readonly rollover: Rollover | undefined;
   readonly plan: Plan | undefined;
   readonly records: ReadonlyMap<NodeId, NodeRecord>;
+  /** Of nodes that are out of service. */
   readonly effects: readonly OwnedEffect[];
   readonly journal: readonly JournalEntry[];
 }
@@ -141,6 +143,7 @@ export class Executor {
 
   async #tick(inventory: Inventory): Promise<boolean> {
     const { rollover, plan } = this.view();
+    if (plan) await this.#sweep(inventory, plan);
     if (!rollover || !plan || isEnded(rollover.status)) return false;
     const { status } = rollover;
     const { drivers, rebootTimeoutMs } = this.#options;
@@ -156,6 +159,18 @@ export class Executor {
     const failures = await this.#orders.send(calls, scene);
     await this.#report(rollover, plan, decision, failures);
     return decision.actions.length > 0;
+  }
+
+  /** Also after the rollover: what an order that came late has done to a node in service is taken back. */
+  async #sweep(inventory: Inventory, { target }: Plan): Promise<void> {
+    const { drivers } = this.#options;
+    const [effects, records] = [this.#effects(), this.#records()];
+    if (effects.length === 0) return;
+    const quietMs = (node: NodeId) => this.#orders.quietMs(node);
+    const { owing, clean } = sweep({ effects, records, inventory, drivers, quietMs });
+    const calls = owing.map(({ node, driver }) => ({ kind: 'undrain' as const, nodes: [node], driver }));
+    if (calls.length > 0) await this.#orders.send(calls, { inventory, out: new Set(), target, records });
+    if (clean.length > 0) await this.#commit(clean.flatMap(node => disown(drivers, node)));
   }
 
   /** Plans the rest anew. What changes more than the policy allows waits for the operator, who finds the plan as a proposal. */
@@ -206,7 +221,7 @@ export class Executor {
       rollover: this.#rollover,
       plan: this.#values.get('plan') as Plan | undefined,
       records: this.#records(),
-      effects: this.#keys('effects/').map(key => this.#values.get(key) as OwnedEffect),
+      effects: this.#effects().filter(({ node }) => !isInService(this.#records().get(node))),
       journal: this.#keys('journal/').map(key => this.#values.get(key) as JournalEntry),
     };
   }
@@ -220,7 +235,7 @@ export class Executor {
     const { drivers, leadership } = this.#options;
     const changes: Change[] = [{ op: 'put', key: `nodes/${move.node}`, value: move.record }];
     if (move.to === 'draining') changes.push(...reserve(drivers, move.node, plan, leadership.epoch));
-    if (move.to === 'active') changes.push(...release(drivers, move.node));
+    if (move.to === 'active') changes.push(...release(move.node));
     await this.#commit(changes, { node: move.node, from: move.from, to: move.to, text: move.text });
   }
 
@@ -243,23 +258,28 @@ export class Executor {
     });
   }
 
-  async #commit(changes: readonly Change[], entry: Omit<JournalEntry, 'at' | 'epoch'>): Promise<void> {
-    const { leadership, now } = this.#options;
-    const journal: JournalEntry = { at: now(), epoch: leadership.epoch, ...entry };
-    const all: Change[] = [...changes, { op: 'put', key: journalKey(this.#nextEntry), value: journal }];
-    if (this.#nextEntry >= JOURNAL_KEPT) {
-      all.push({ op: 'delete', key: journalKey(this.#nextEntry - JOURNAL_KEPT) });
-    }
+  /** Without an entry where nothing is decided. */
+  async #commit(changes: readonly Change[], entry?: Omit<JournalEntry, 'at' | 'epoch'>): Promise<void> {
+    const { leadership } = this.#options;
+    const all = entry ? [...changes, ...this.#journal(entry)] : changes;
     if (this.#isOver) throw agentError('stale-epoch', `The term of epoch ${leadership.epoch} is over.`);
     await leadership.commit(all).catch(error => {
       this.#isOver = true;
       throw error;
     });
-    this.#nextEntry++;
+    if (entry) this.#nextEntry++;
     for (const change of all) {
       if (change.op === 'put') this.#values.set(change.key, change.value);
       else this.#values.delete(change.key);
     }
+  }
+
+  #journal(entry: Omit<JournalEntry, 'at' | 'epoch'>): readonly Change[] {
+    const { leadership, now } = this.#options;
+    const value: JournalEntry = { at: now(), epoch: leadership.epoch, ...entry };
+    const put: Change = { op: 'put', key: journalKey(this.#nextEntry), value };
+    if (this.#nextEntry < JOURNAL_KEPT) return [put];
+    return [put, { op: 'delete', key: journalKey(this.#nextEntry - JOURNAL_KEPT) }];
   }
 
   get #rollover(): Rollover | undefined {
@@ -269,6 +289,10 @@ export class Executor {
   #records(): ReadonlyMap<NodeId, NodeRecord> {
     const prefix = 'nodes/';
     return new Map(this.#keys(prefix).map(key => [key.slice(prefix.length), this.#values.get(key) as NodeRecord]));
+  }
+
+  #effects(): readonly OwnedEffect[] {
+    return this.#keys('effects/').map(key => this.#values.get(key) as OwnedEffect);
   }
 
   #keys(prefix: string): string[] {

@@ -1,5 +1,6 @@
 // What is done next for one node, by its state in the record and by what is seen of it.
 import type { Ledger } from '../ledger/ledger.ts';
+import { ORDER_LIFE_MS } from '../ledger/sweep.ts';
 import type { NodeState } from '../lifecycle/node.ts';
 import type { Node, NodeId } from '../model/inventory.ts';
 import type { NodeRecord } from '../model/rollover.ts';
@@ -22,9 +23,6 @@ export interface Call {
   readonly nodes: readonly NodeId[];
   readonly driver: Driver;
 }
-
-/** An order is given up after seconds; for so long it may still arrive. */
-const ORDER_LIFE_MS = 20_000;
 
 const ACTIVE: NodeRecord = { state: 'active', sinceMs: 0 };
 

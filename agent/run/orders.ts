@@ -1,5 +1,5 @@
-// The orders of a round go out together; one that fails is tried again in the next round. Remembers when a node was last told to
-// reboot: an order may still be on its way when its answer is not.
+// The orders of a round go out together; one that fails is tried again in the next round. Remembers when the last one went to a
+// node: it may still be on its way when its answer is not.
 import type { Leadership } from '../coordination/coordination.ts';
 import { agentError } from '../errors.ts';
 import type { Inventory, NodeId } from '../model/inventory.ts';
@@ -29,7 +29,7 @@ export class Orders {
     this.#begunAtMs = elapsedMs();
   }
 
-  /** Since this node may have been told to reboot for the last time: by this leader, or by one before it; milliseconds. */
+  /** Since an order that concerns this node may have gone out, by this leader or by one before it; milliseconds. */
   quietMs(node: NodeId): number {
     return this.#elapsedMs() - (this.#orderedAtMs.get(node) ?? this.#begunAtMs);
   }
@@ -53,14 +53,12 @@ export class Orders {
   async #give(call: Call | TaskCall, { inventory, out, target, records }: OrderScene): Promise<void> {
     const { driver } = call;
     const order = { epoch: this.#leadership.epoch };
+    if (call.kind !== 'task') for (const node of call.nodes) this.#orderedAtMs.set(node, this.#elapsedMs());
     if (call.kind === 'task') return driver.perform?.(call.name, target, order);
     if (call.kind === 'drain') return driver.drain(inventory, call.nodes, out, order);
     for (const node of call.nodes) {
       if (call.kind === 'undrain') await driver.undrain(node, order);
-      else {
-        this.#orderedAtMs.set(node, this.#elapsedMs());
-        await driver.apply(node, target, { ...order, bootId: records.get(node)?.bootIdBefore ?? '' });
-      }
+      else await driver.apply(node, target, { ...order, bootId: records.get(node)?.bootIdBefore ?? '' });
     }
   }
 }

@@ -96,11 +96,10 @@ class Round {
     const { plan, records, status } = this.#world;
     const held = heldTo(status);
     const isHeld = this.#isStopped || held !== undefined || unfit !== undefined;
-    for (const { nodes } of plan.waves) {
-      for (const node of nodes) {
-        const state = records.get(node)?.state ?? 'active';
-        if (!(state === 'active' || state === 'drained' || (state === 'draining' && isHeld))) this.#step.advance(node);
-      }
+    // In the order of their turns; also those of an earlier plan that are still on their way.
+    for (const node of new Set([...plan.waves.flatMap(({ nodes }) => nodes), ...records.keys()])) {
+      const state = records.get(node)?.state ?? 'active';
+      if (!(state === 'active' || state === 'drained' || (state === 'draining' && isHeld))) this.#step.advance(node);
     }
     if (isHeld) this.#giveBack();
     else {

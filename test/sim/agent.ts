@@ -71,6 +71,7 @@ export class Agent {
   readonly cut = { store: false, cluster: false };
   executor: Executor | undefined;
   #process = new Process();
+  #blockedAtMs: number | undefined;
   #checkSession: () => void = () => undefined;
   readonly #around: Surroundings;
 
@@ -146,14 +147,17 @@ export class Agent {
   }
 
   async #round(executor: Executor, drivers: readonly Driver[]): Promise<void> {
-    const { target, orders, clock } = this.#around;
+    const { target, orders, clock, say } = this.#around;
     orders.lookedAtMs.set(this.name, clock.nowMs);
     const seen = await observe(drivers);
     const { rollover, records } = executor.view();
-    const isLeft = rollover?.status === 'blocked' && clock.nowMs - this.#lastChangeMs(executor) > OPERATOR_MS;
+    if (rollover?.status !== 'blocked') this.#blockedAtMs = undefined;
+    else this.#blockedAtMs ??= clock.nowMs;
+    const isLeft = clock.nowMs - (this.#blockedAtMs ?? clock.nowMs) > OPERATOR_MS;
     if (!rollover || isLeft) {
       const plan = makePlan(seen, target, drivers, { failed: failedNodes(records) });
-      if (plan.waitsFor.length === 0) await executor.begin(plan, seen);
+      const refused = (error: unknown) => say(`${this.name} does not begin: ${(error as Error).message}`);
+      if (plan.waitsFor.length === 0) await executor.begin(plan, seen).catch(refused);
     }
     await executor.tick(seen);
   }
@@ -162,10 +166,6 @@ export class Agent {
     const { say } = this.#around;
     say(`the operator asks ${this.name} to ${deed}`);
     await this.executor?.ask(deed).catch(error => say(`${this.name}: ${(error as Error).message}`));
-  }
-
-  #lastChangeMs(executor: Executor): number {
-    return (executor.view().journal.at(-1)?.at ?? 0) - this.skewMs;
   }
 
   /** Renews the session as long as it can; notices by its own watch when it cannot. */

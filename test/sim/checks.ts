@@ -87,7 +87,10 @@ export class Checks {
   #explain(rollover: Rollover | undefined, records: ReadonlyMap<NodeId, NodeRecord>): void {
     const broken = [...this.#cluster.machines.values()].filter(({ phase }) => phase === 'dead' || phase === 'hung');
     const text = `${rollover?.status}: ${rollover?.reason}`;
-    if (this.#isFull()) return;
+    const canGo = [...this.#cluster.machines.values()].some(
+      ({ id, image }) => image !== this.#target && this.#cluster.serves(id) && this.#mayGo(id),
+    );
+    if (rollover && !canGo) return;
     if (broken.length === 0) this.#break('L1', `nothing is broken, and it does not end. ${text}`);
     const failed = [...records].filter(([, { state }]) => state === 'failed').map(([id]) => id);
     const named = [...broken.map(({ id }) => id), ...failed].some(id => rollover?.reason.includes(id));
@@ -100,13 +103,13 @@ export class Checks {
     if (free) this.#break('L2', `${free.id} depends on nothing that is dead, and was not updated. ${text}`);
   }
 
-  /** No host that takes machines has room for one more. */
-  #isFull(): boolean {
+  /** Machines that hosts other than this one still take. */
+  #slotsBeside(host?: NodeId): number {
     const { machines, shape } = this.#cluster;
-    return ![...machines.values()].some(
-      ({ id, isEnabled }) =>
-        isEnabled && this.#cluster.serves(id) && this.#cluster.usedMb(id) + VM_MB <= shape.nodeMemoryMb,
+    const takes = [...machines.values()].filter(
+      ({ id, isEnabled }) => id !== host && isEnabled && this.#cluster.serves(id),
     );
+    return takes.reduce((sum, { id }) => sum + Math.floor((shape.nodeMemoryMb - this.#cluster.usedMb(id)) / VM_MB), 0);
   }
 
   /** It could go alone. */
@@ -115,7 +118,9 @@ export class Checks {
     const whole = (node: NodeId) => node !== id && this.#cluster.isWhole(node);
     const holds = groups.filter(({ acting }) => acting.includes(id));
     const sits = quorums.filter(({ members }) => members.includes(id));
+    const leaving = [...this.#cluster.vms.values()].filter(({ host }) => host === id).length;
     return (
+      leaving <= this.#slotsBeside(id) &&
       holds.every(({ acting }) => acting.filter(whole).length >= shape.minSize) &&
       sits.every(({ members }) => members.filter(whole).length * 2 > members.length)
     );

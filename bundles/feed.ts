@@ -1,16 +1,31 @@
 // The paths that a site asks the service for; a relay and a stick answer the same names (`airgap/layout.ts`).
 // Server and agent meet here and nowhere else.
+import { z } from 'zod';
+import { sha256HexSchema } from '../signing/index.ts';
 
 export const feedPaths = {
   metadata: (name: string) => `/v1/metadata/${name}`,
   target: (sha256: string) => `/v1/targets/${sha256}`,
   object: (digest: string) => `/v1/objects/${digest}`,
+  objectUrls: '/v1/object-urls',
   wrap: (manifestDigest: string) => `/v1/wraps/${manifestDigest}`,
   license: '/v1/license',
   director: (site: string) => `/v1/director/${site}`,
   activations: '/v1/activations',
   reports: '/v1/reports',
 } as const;
+
+/** So many are asked for at once. */
+export const MOST_OBJECT_URLS = 64;
+
+/** Where objects lie, so that a site fetches them there: for a service that keeps them in a bucket and gives out addresses. */
+export const objectUrlsRequestSchema = z.strictObject({ digests: z.array(sha256HexSchema).max(MOST_OBJECT_URLS) });
+
+export const objectUrlsSchema = z.strictObject({
+  /** By digest; each good for so many seconds from when it was asked for. */
+  urls: z.record(sha256HexSchema, z.url({ protocol: /^https?$/ }).max(4096)),
+  seconds: z.int().min(60).max(86_400),
+});
 
 /** Suites that work with external pre-shared keys in TLS 1.3 (RFC 8446, section 4.2.11: the hash has to be SHA-256). */
 export const PSK_CIPHERS = 'TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256';

@@ -15,6 +15,11 @@ const environmentSchema = z.object({
   S3_BUCKET: z.string().min(3).max(63).optional(),
   S3_ENDPOINT: z.url({ protocol: /^https?$/ }).optional(),
   S3_PREFIX: z.string().max(256).optional(),
+  S3_PRESIGN: z.enum(['0', '1']).optional(),
+  S3_PUBLIC_ENDPOINT: z
+    .string()
+    .regex(/^https?:\/\/[^/?#@]+\/?$/, 'an address without a path, such as https://objects.example')
+    .optional(),
   AWS_REGION: z.string().max(64).optional(),
   ROLLOVER_SERVER_KEY: z
     .string()
@@ -108,6 +113,8 @@ Environment, checked at the start:
   REDIS_URL            runs the job queue on Redis instead of PostgreSQL
   S3_BUCKET            keeps sealed objects in a bucket instead of files; with S3_ENDPOINT (unless it is Amazon’s),
                        S3_PREFIX, AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
+  S3_PRESIGN           1: sites fetch sealed objects from the bucket itself, at addresses that are signed for a quarter of an
+                       hour; with S3_PUBLIC_ENDPOINT, where sites reach it, unless that is S3_ENDPOINT
   ROLLOVER_SERVER_KEY  the key that secrets are sealed with, base64url of 32 bytes (default: a file in --data)
   ROLLOVER_OIDC_FILE   identity providers that people sign in with; docs/access.md says how it is written
   ROLLOVER_WEBHOOK_NETWORKS
@@ -129,7 +136,7 @@ function optionsOf(flags: Flags): ServerOptions {
     ...mtlsOptions(flags),
     ...(DATABASE_URL === undefined ? {} : { databaseUrl: DATABASE_URL }),
     ...(REDIS_URL === undefined ? {} : { redisUrl: REDIS_URL }),
-    ...(s3.S3_BUCKET === undefined ? {} : { s3: s3Options(s3.S3_BUCKET, s3) }),
+    ...s3Options(s3),
     ...(ROLLOVER_SERVER_KEY === undefined ? {} : { serverKey: ROLLOVER_SERVER_KEY }),
     ...(flags.publicUrl === undefined ? {} : { publicUrl: flags.publicUrl }),
     ...(ROLLOVER_OIDC_FILE === undefined ? {} : { oidcFile: ROLLOVER_OIDC_FILE }),
@@ -151,14 +158,24 @@ function mtlsOptions({ mtlsPort, publicMtlsPort, tlsCert, tlsKey }: Flags): Pick
   return { mtls: { port: mtlsPort, ...publicPort, ...files } };
 }
 
-function s3Options(bucket: string, environment: Partial<z.infer<typeof environmentSchema>>): S3Options {
-  const { S3_ENDPOINT: endpoint, S3_PREFIX: prefix, AWS_REGION: region } = environment;
-  return {
+function s3Options(environment: Partial<z.infer<typeof environmentSchema>>): Pick<ServerOptions, 's3'> {
+  const { S3_BUCKET: bucket, S3_ENDPOINT: endpoint, S3_PREFIX: prefix, AWS_REGION: region } = environment;
+  const { S3_PRESIGN: presign = '0', S3_PUBLIC_ENDPOINT: publicEndpoint } = environment;
+  if (publicEndpoint !== undefined && presign === '0') {
+    throw serverError('config-invalid', 'S3_PUBLIC_ENDPOINT needs S3_PRESIGN=1.');
+  }
+  if (bucket === undefined) {
+    if (presign === '0') return {};
+    throw serverError('config-invalid', 'S3_PRESIGN=1 needs S3_BUCKET.');
+  }
+  const s3: S3Options = {
     bucket,
     ...(endpoint === undefined ? {} : { endpoint }),
     ...(prefix === undefined ? {} : { prefix }),
     ...(region === undefined ? {} : { region }),
+    ...(presign === '0' ? {} : { presign: publicEndpoint === undefined ? {} : { endpoint: publicEndpoint } }),
   };
+  return { s3 };
 }
 
 function webAddress(text: string): string {

@@ -1,13 +1,19 @@
 // What a site may ask over its encrypted connection: metadata, objects, its own wraps, activation and reports.
 // The license is that of the connection; nothing in a request can name another.
 import express, { type Express, type Request } from 'express';
-import { activationRequestSchema, feedPaths, siteIdSchema, siteReportSchema } from '../../bundles/index.ts';
+import {
+  activationRequestSchema,
+  feedPaths,
+  objectUrlsRequestSchema,
+  siteIdSchema,
+  siteReportSchema,
+} from '../../bundles/index.ts';
 import { sha256HexSchema } from '../../signing/index.ts';
 import { type Context, type Tenant, tenantOf } from '../context.ts';
 import { directorFor } from '../director/director.ts';
 import { serverError } from '../errors.ts';
 import { newApp, param } from '../http/app.ts';
-import { sendMetadata, sendObject } from '../http/objects.ts';
+import { objectUrls, sendMetadata, sendObject } from '../http/objects.ts';
 import { notFound, problems } from '../http/problem.ts';
 import { licenseDocument } from '../licenses/licenses.ts';
 import { wrapFor } from '../licenses/wraps.ts';
@@ -51,6 +57,11 @@ export function feedApi(context: Context): Express {
       await sendObject(visitor(request).tenant.blobs, digest, request, response);
     });
   }
+  app.post(feedPaths.objectUrls, json, async (request, response) => {
+    const { digests } = objectUrlsRequestSchema.parse(request.body);
+    response.setHeader('cache-control', 'no-store');
+    response.json(await objectUrls(visitor(request).tenant.blobs, digests));
+  });
   app.get(feedPaths.wrap(':manifest'), async (request, response) => {
     const { tenant, license } = visitor(request);
     response.json(await wrapFor(tenant, license, sha256HexSchema.parse(param(request, 'manifest'))));

@@ -53,13 +53,26 @@ export function parsePath(text: string): string {
   throw new InvalidArgumentError('It is empty; name a file or a directory.');
 }
 
-/** A day, as its end, UTC. */
+/** A whole number above zero. */
+export function parsePositive(text: string): number {
+  const number = Number(text);
+  if (Number.isInteger(number) && number > 0) return number;
+  throw new InvalidArgumentError('Use a whole number above zero.');
+}
+
+/** A day that is not over, as its end, UTC. */
 export function parseLastDay(text: string): string {
+  const end = parseDayEnd(text);
+  if (Date.parse(end) <= Date.now()) throw new InvalidArgumentError('That day is over.');
+  return end;
+}
+
+/** A day, as its end, UTC. */
+export function parseDayEnd(text: string): string {
   const end = new Date(/^\d{4}-\d\d-\d\d$/.test(text) ? `${text}T23:59:59Z` : Number.NaN);
   // Some days that no calendar has are read as days of the next month.
   if (Number.isNaN(end.getTime()) || !end.toISOString().startsWith(text)) {
     throw new InvalidArgumentError('Use a date such as 2027-12-31.');
   }
-  if (end.getTime() <= Date.now()) throw new InvalidArgumentError('That day is over.');
   return end.toISOString();
 }

@@ -1,6 +1,6 @@
 // The command line: puts the commands of the rooms into one tree and turns errors into sentences and exit codes.
 import process from 'node:process';
-import { Command, CommanderError, Help } from 'commander';
+import { type Argument, Command, CommanderError, Help, Option } from 'commander';
 import {
   agentCommand,
   applyCommand,
@@ -9,14 +9,17 @@ import {
   simulateCommand,
   statusCommand,
 } from './agent/index.ts';
+import { completionCommand } from './completion.ts';
 import { interruptedError, reportFailure, usageError } from './failure.ts';
 import { endWithLauncher } from './launcher.ts';
 import {
   auditCommand,
+  channelCommand,
   licenseCommand,
   mediaExportCommand,
   memberCommand,
   releaseCommand,
+  rolloutCommand,
   serverCommand,
   siteCommand,
   tokenCommand,
@@ -29,7 +32,7 @@ import { VERSION } from './version.ts';
 const HELP_WIDTH = 110;
 
 /** Until the words are parsed, this is how it is known in which form a wrong one is to be reported. */
-let json = process.argv.includes('--json');
+let json = wantsJson(process.argv);
 /** The command whose words were wrong. */
 let misused: Command | undefined;
 const out = () => terminal(json, () => process.exit(reportFailure(interruptedError(), json)));
@@ -42,17 +45,20 @@ const GROUPS: Readonly<Record<string, readonly Command[]>> = {
     serverCommand,
     trustCommand,
     releaseCommand,
+    channelCommand,
     licenseCommand,
     siteCommand,
+    rolloutCommand,
     memberCommand,
     tokenCommand,
     auditCommand,
   ].map(make => make(out)),
   'Both sides of an air gap': [media],
   'The site': [agentCommand, statusCommand, planCommand, applyCommand, simulateCommand].map(make => make(out)),
+  'Your shell': [completionCommand(out, () => program)],
 };
 
-const program = new Command('rollover')
+const program: Command = new Command('rollover')
   .description('Updates and licenses for private clouds.')
   .version(VERSION)
   .enablePositionalOptions()
@@ -60,7 +66,8 @@ const program = new Command('rollover')
   .configureHelp({ helpWidth: HELP_WIDTH, formatHelp: withoutCommandList })
   .addHelpText('after', commandTree)
   .hook('preAction', (_program, action) => {
-    json = action.opts<{ json?: boolean }>().json ?? false;
+    const { json: asked, output } = action.opts<{ json?: boolean; output?: string }>();
+    json = asked === true || output === 'json';
   });
 for (const command of Object.values(GROUPS).flat()) {
   program.addCommand(command);
@@ -79,6 +86,11 @@ try {
   await program.parseAsync();
 } catch (error) {
   process.exitCode = exitCodeOf(error);
+}
+
+function wantsJson(words: readonly string[]): boolean {
+  const forms = words.filter((word, index) => word === 'json' && /^(-o|--output)$/.test(words[index - 1] ?? ''));
+  return forms.length > 0 || words.some(word => /^(--json|-ojson|--output=json)$/.test(word));
 }
 
 /** Wrong words are reported like every other error, instead of by commander itself. */
@@ -100,10 +112,25 @@ function exitCodeOf(error: unknown): number {
 /** Options belong to the command they follow: `agent activate --data` is not the agent's own `--data`. */
 function prepare(command: Command): void {
   reportItself(command);
-  command.enablePositionalOptions().configureHelp({ helpWidth: HELP_WIDTH }).helpCommand(false);
-  const isGroup = command.commands.length > 0 && command.name() !== 'agent';
+  command.enablePositionalOptions().configureHelp({ helpWidth: HELP_WIDTH, optionDescription }).helpCommand(false);
+  const runs = ['agent', 'server'].includes(command.name());
+  const isGroup = command.commands.length > 0 && !runs;
   if (!isGroup) command.option('--json', 'the result as JSON on stdout, and nothing else');
   for (const child of command.commands) prepare(child);
+}
+
+/** Says which options have to be given, and nothing of defaults that are none. */
+function optionDescription(option: Option): string {
+  const plain = Object.assign(new Option(option.flags, option.description), option);
+  if (Array.isArray(option.defaultValue) && option.defaultValue.length === 0) plain.defaultValue = undefined;
+  const text = new Help().optionDescription(plain);
+  return option.mandatory ? `${text} (required)` : text;
+}
+
+/** As usage lines have it: `<product>`, `[proposal]`, `<copies...>`. */
+function argumentText(argument: Argument): string {
+  const name = `${argument.name()}${argument.variadic ? '...' : ''}`;
+  return argument.required ? `<${name}>` : `[${name}]`;
 }
 
 /** The tree below says what the list would say, and more. The commands stay visible for suggestions. */
@@ -118,7 +145,7 @@ function commandTree(): string {
 }
 
 function tree(command: Command, indent: string): string {
-  const words = [command.name(), ...command.registeredArguments.map(argument => `<${argument.name()}>`)];
-  const line = `${indent}${words.join(' ')}`.padEnd(32) + command.description();
+  const words = [command.name(), ...command.registeredArguments.map(argumentText)];
+  const line = `${indent}${words.join(' ')}`.padEnd(34) + command.description();
   return [line, ...command.commands.map(child => tree(child, `${indent}  `))].join('\n');
 }

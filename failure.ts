@@ -11,10 +11,15 @@ export const CLI_ERRORS = {
 const cliError = errorsOf(CLI_ERRORS);
 
 /** What commander says about the words it was given, as one of our errors. */
-export function usageError({ message }: CommanderError, command: Command): RolloverError {
+export function usageError({ code, message }: CommanderError, command: Command): RolloverError {
   const said = inOneLine(message).replace(/^error: /, '');
   const sentence = `${said.charAt(0).toUpperCase()}${said.slice(1)}`.replace(/[^.?)]$/, '$&.');
-  return cliError('command-invalid', sentence, { hint: `\`${pathOf(command)} --help\` shows what it takes.` });
+  const help = `\`${pathOf(command)} --help\` shows what it takes.`;
+  const isOutput = code === 'commander.unknownOption' && /'(-o|--output)/.test(said);
+  const hint = isOutput
+    ? `-o is for commands that list or show; here, \`--json\` gives the result as JSON. ${help}`
+    : help;
+  return cliError('command-invalid', sentence, { hint });
 }
 
 /** For commands that can be run again after Ctrl+C. */

@@ -2,6 +2,7 @@
 // The only module outside the rooms that their `cli/` folders use; it imports none of them.
 import process from 'node:process';
 import { Presets, SingleBar } from 'cli-progress';
+import stringWidth from 'string-width';
 
 /** Where there is no terminal to redraw, a line is written at most this often. */
 const LINE_EVERY_MS = 2000;
@@ -98,13 +99,15 @@ export function duration(ms: number): string {
   return `${Math.floor(seconds / 60)} min ${String(seconds % 60).padStart(2, '0')} s`;
 }
 
-/** Rows under headings, columns padded to their widest cell. */
+/** Rows under headings, columns padded to their widest cell as a terminal shows it; never in color. */
 export function table(headings: readonly string[], rows: readonly (readonly string[])[]): string {
   const clean = rows.map(row => row.map(withoutControls));
-  const widths = headings.map((heading, i) => Math.max(heading.length, ...clean.map(row => row[i]?.length ?? 0)));
+  const widths = headings.map((heading, i) =>
+    Math.max(...[heading, ...clean.map(row => row[i] ?? '')].map(stringWidth)),
+  );
   const format = (row: readonly string[]) =>
     row
-      .map((cell, i) => cell.padEnd(widths[i] ?? 0))
+      .map((cell, i) => cell + ' '.repeat((widths[i] ?? 0) - stringWidth(cell)))
       .join('  ')
       .trimEnd();
   return [headings, ...clean].map(format).join('\n');
@@ -125,4 +128,17 @@ export function stopSignal(): Promise<undefined> {
   return new Promise(resolve => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => resolve(undefined));
   });
+}
+
+/** One Ctrl+C may arrive twice: from the terminal, and from whoever handed over to this process. */
+const SAME_SIGNAL_MS = 500;
+
+/** While stopping: being told again, later, ends the process at once. */
+export function endOnSecondSignal(): void {
+  const began = performance.now();
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      if (performance.now() - began > SAME_SIGNAL_MS) process.exit(INTERRUPTED);
+    });
+  }
 }

@@ -2,7 +2,8 @@
 // tells whoever listens. Everything it decides is decided by the pure parts; here they are only called in turn.
 import { join } from 'node:path';
 import type { Logger } from 'pino';
-import { counted, RolloverError } from '../signing/index.ts';
+import { isLive, type SeatLease } from '../bundles/index.ts';
+import { RolloverError } from '../signing/index.ts';
 import type { ConsoleBackend } from './api/console-api.ts';
 import { type ConsoleState, consoleState, type Installed, type Proposal } from './api/state.ts';
 import type { BootRelease, BootSource } from './boot/boot-service.ts';
@@ -17,9 +18,14 @@ import { sendReport, siteReport } from './report.ts';
 import { Executor, failedNodes } from './run/executor.ts';
 import type { Driver } from './sdk/index.ts';
 import { certificateEnd, certificateWarnings } from './update/certificate.ts';
-import { standingNow } from './update/knowledge.ts';
+import { knowledgeNow } from './update/knowledge.ts';
+import { type LicenseUse, licenseWarnings, limitObjections } from './update/license-limits.ts';
+import { type Closed, closedNow, type Outlook } from './update/outlook.ts';
 import { newestOf, type ReadyRelease } from './update/releases.ts';
-import { licensedNodes, type Site } from './update/site.ts';
+import { leaseSeats, readSeats } from './update/seats.ts';
+import { acceptRisk } from './update/settings.ts';
+import { licenseClaims, type Site } from './update/site.ts';
+import { noteSituation } from './update/situation.ts';
 import { UpdateWatcher } from './update/watcher.ts';
 
 export interface DaemonOptions {
@@ -45,6 +51,7 @@ export class Daemon implements ConsoleBackend {
   #inventory: Inventory | undefined;
   #clusterProblem: string | undefined;
   #proposal: Proposal | undefined;
+  #seats: SeatLease | undefined;
   #sent = '';
 
   constructor(options: DaemonOptions, leadership: Leadership, executor: Executor) {
@@ -54,7 +61,16 @@ export class Daemon implements ConsoleBackend {
     this.#certificateEnd = certificateEnd(options.site);
     const { directory, site, mirrors, peers, log, now } = options;
     const onChange = () => this.#notify();
-    this.#watcher = new UpdateWatcher({ directory, site, mirrors, peers, log, now: () => new Date(now()), onChange });
+    const clock = { now: () => new Date(now()), onChange };
+    this.#watcher = new UpdateWatcher({
+      directory,
+      site,
+      mirrors,
+      peers,
+      agentVersion: options.agentVersion,
+      log,
+      ...clock,
+    });
   }
 
   /** Becomes the leader and takes up what an earlier one left. */
@@ -65,6 +81,9 @@ export class Daemon implements ConsoleBackend {
     const executor = await Executor.take({ coordination, leadership, drivers, rebootTimeoutMs, now, onCompleted });
     const daemon: Daemon = new Daemon(options, leadership, executor);
     await daemon.#watcher.look();
+    daemon.#seats = await readSeats(options.directory);
+    // Before anything is looked for: what is next follows from what is installed.
+    await daemon.#noteSituation();
     return daemon;
   }
 
@@ -77,6 +96,7 @@ export class Daemon implements ConsoleBackend {
       await this.#adoptRelease(this.#inventory);
       this.#clusterProblem = undefined;
       acted = await this.#executor.tick(this.#inventory);
+      await this.#noteSituation();
       this.#proposal = this.#propose(this.#inventory);
     } catch (error) {
       // A plan for a cluster that nobody sees is not to be carried out.
@@ -88,11 +108,19 @@ export class Daemon implements ConsoleBackend {
     return acted;
   }
 
-  async check(): Promise<void> {
-    await this.#watcher.check();
-    const { site, agentVersion, now, log } = this.#options;
+  async check(isWhole = false): Promise<void> {
+    await this.#watcher.check(isWhole);
+    const { directory, agentVersion, now, log } = this.#options;
+    const { site } = this.#watcher;
     const report = siteReport(this.state(), agentVersion, new Date(now()));
-    await sendReport(site, report).catch(error => log.warn({ err: error }, 'report not delivered'));
+    await sendReport(directory, site, report).catch(error => log.warn({ err: error }, 'report not delivered'));
+    await this.#leaseSeats(site).catch(error => log.warn({ err: error }, 'seats not leased'));
+  }
+
+  /** Of a floating license, for the nodes that are seen. */
+  async #leaseSeats(site: Site): Promise<void> {
+    const isNeeded = site.connected && this.#inventory && licenseClaims(site).floating;
+    if (isNeeded) this.#seats = await leaseSeats(this.#options.directory, site, this.#licenseUse.nodes);
   }
 
   async apply(hash: string): Promise<void> {
@@ -103,25 +131,53 @@ export class Daemon implements ConsoleBackend {
     if (this.#proposal.hash !== hash) {
       throw agentError('plan-changed', 'The cluster has changed since this plan was shown.');
     }
-    const [objection] = licenseObjection(this.#watcher.site, this.#inventory);
+    const [{ plan }, inventory] = [this.#proposal, this.#inventory];
+    const { version } = plan.target;
+    const closed = await this.#lastDecision(version);
+    if (closed) throw agentError(closed.code, `Version ${version} cannot be installed now. ${closed.reason}`);
+    const [objection] = limitObjections(licenseClaims(this.#watcher.site), this.#licenseUse);
     if (objection !== undefined) throw agentError('plan-blocked', objection);
-    await this.#executor.begin(this.#proposal.plan, this.#inventory);
+    await this.#executor.begin(plan, inventory);
+    this.#notify();
+  }
+
+  /**
+   * Accepts a risk that the vendor's graph names, or takes that back. It counts from the next look for updates on.
+   *
+   * @throws `risk-unknown`
+   */
+  async acceptRisk(name: string, isAccepted: boolean): Promise<void> {
+    const known = this.#watcher.outlook?.risks ?? [];
+    if (isAccepted && !known.includes(name))
+      throw agentError('risk-unknown', `The upgrade graph names no risk ${name}.`);
+    const text = isAccepted
+      ? `The risk ${name} of upgrades was accepted.`
+      : `The risk ${name} is not accepted any more.`;
+    await this.#executor.record([], text);
+    await acceptRisk(this.#options.directory, name, isAccepted);
+    await this.#watcher.look();
     this.#notify();
   }
 
   state(): ConsoleState {
+    const path = this.#watcher.pathFrom(this.#installed?.version);
     return consoleState({
       site: this.#options.site,
       epoch: this.#leadership.epoch,
       installed: this.#installed,
-      update: this.#watcher.status,
+      update: { ...this.#watcher.status, ...(path ? { path } : {}) },
       knowledge: this.#knowledge,
-      newest: this.#watcher.newest,
+      target: this.#target,
+      pointsOfNoReturn: this.#pointsOfNoReturn,
       proposal: this.#proposal,
       executor: this.#executor.view(),
       inventory: this.#inventory,
       clusterProblem: this.#clusterProblem,
-      warnings: certificateWarnings(this.#certificateEnd, new Date(this.#options.now())),
+      warnings: [
+        ...certificateWarnings(this.#certificateEnd, new Date(this.#options.now())),
+        ...licenseWarnings(licenseClaims(this.#watcher.site), this.#licenseUse),
+        ...withdrawnWarnings(this.#watcher.outlook, this.#installed?.version, this.#runningTo),
+      ],
     });
   }
 
@@ -146,10 +202,16 @@ export class Daemon implements ConsoleBackend {
     return { document, directory: join(this.#options.directory, directory) };
   }
 
-  /** What is known, and where the site stands by it at this moment. */
   get #knowledge(): ConsoleState['knowledge'] {
-    const { knowledge } = this.#watcher;
-    return knowledge && { ...knowledge, standing: standingNow(knowledge, new Date(this.#options.now())) };
+    return knowledgeNow(this.#watcher.knowledge, new Date(this.#options.now()));
+  }
+
+  /** What this site uses of its license. */
+  get #licenseUse(): LicenseUse {
+    const { records } = this.#executor.view();
+    const nodes = (this.#inventory?.nodes ?? []).filter(({ id }) => isLive(records.get(id)?.state ?? 'active'));
+    const { connected } = this.#watcher.site;
+    return { nodes: nodes.length, connected, lease: this.#seats, now: new Date(this.#options.now()) };
   }
 
   get #installed(): Installed | undefined {
@@ -179,17 +241,62 @@ export class Daemon implements ConsoleBackend {
     await this.#executor.record([{ op: 'put', key: 'installed', value: installedOf(adopted) }], text);
   }
 
-  /** The plan for the newest release, when it is newer than what is installed. */
+  /** What would be installed next: the release that was chosen; where none was, the newest that lies ready. */
+  get #target(): ReadyRelease | undefined {
+    const { releases, newest, outlook } = this.#watcher;
+    const isNewer = ({ document }: ReadyRelease) => document.counter > (this.#installed?.counter ?? 0);
+    const chosen = releases.find(({ document }) => document.version === outlook?.next?.version);
+    return [chosen, newest].find(release => release && isNewer(release));
+  }
+
+  get #pointsOfNoReturn(): readonly string[] {
+    const { outlook } = this.#watcher;
+    const document = this.#target?.document;
+    const known = outlook && outlook.next?.version === document?.version ? outlook.pointsOfNoReturn : [];
+    return [...new Set([...known, ...(document?.irreversible ? [document.version] : [])])];
+  }
+
+  /** The version that a rollover is bringing in now. */
+  get #runningTo(): string | undefined {
+    const { rollover, plan } = this.#executor.view();
+    return rollover && rollover.status !== 'completed' ? plan?.target.version : undefined;
+  }
+
+  /** Why a version that lies ready is not to be installed any more. What has begun may be brought to its end. */
+  #closed(version: string): Closed | undefined {
+    if (version === this.#runningTo) return undefined;
+    const { outlook, settings, site } = this.#watcher;
+    const who = { id: site.site, labels: settings.labels };
+    return outlook && closedNow(outlook, version, this.#installed?.version, who, new Date(this.#options.now()));
+  }
+
+  /** The same, by what is on the disk at this moment. */
+  async #lastDecision(version: string): Promise<Closed | undefined> {
+    await this.#watcher.look();
+    return this.#closed(version);
+  }
+
+  /** What the next choice is made by. What the cluster was like stays known while it is out of sight. */
+  #noteSituation(): Promise<void> {
+    const { directory, site } = this.#options;
+    const { hardware, channel } = site;
+    const installed = this.#installed && { version: this.#installed.version, counter: this.#installed.counter };
+    const nodes = this.#inventory ? { nodes: this.#inventory.nodes.length } : {};
+    return noteSituation(directory, installed, { hardware, channel, ...nodes });
+  }
+
+  /** The plan for what would be installed next. */
   #propose(inventory: Inventory): Proposal | undefined {
-    const { newest } = this.#watcher;
-    if (!newest || newest.document.counter <= (this.#installed?.counter ?? 0)) return undefined;
-    if (this.#executor.view().rollover?.status === 'running') return undefined;
-    const { version, manifest, image } = newest.document;
-    const target = { version, manifest: manifest.sha256, ...(image ? { image: image.digest } : {}) };
+    const target = this.#target;
+    if (!target || this.#executor.view().rollover?.status === 'running') return undefined;
+    const { version, manifest, image } = target.document;
+    const release = { version, manifest: manifest.sha256, ...(image ? { image: image.digest } : {}) };
     const failed = failedNodes(this.#executor.view().records);
-    const plan = makePlan(inventory, target, this.#options.drivers, failed);
+    const plan = makePlan(inventory, release, this.#options.drivers, failed);
+    const closed = this.#closed(version);
     const objections = [
-      ...licenseObjection(this.#watcher.site, inventory),
+      ...(closed ? [closed.reason] : []),
+      ...limitObjections(licenseClaims(this.#watcher.site), this.#licenseUse),
       ...knowledgeObjection(this.#knowledge),
       ...plan.waitsFor,
       ...checkPlan(plan, inventory, failed),
@@ -205,11 +312,19 @@ export class Daemon implements ConsoleBackend {
   }
 }
 
-/** Too many nodes stop the next rollover; they never stop what runs, nor a rollover that has begun. */
-function licenseObjection(site: Site, { nodes }: Inventory): readonly string[] {
-  const most = licensedNodes(site);
-  if (nodes.length <= most) return [];
-  return [`The license allows ${counted(most, 'node')}, the cluster has ${nodes.length}.`];
+/** A rollover that has begun goes on, whatever was withdrawn since; it is said. */
+function withdrawnWarnings(
+  outlook: Outlook | undefined,
+  installed: string | undefined,
+  runningTo: string | undefined,
+): readonly string[] {
+  const reasonFor = (version: string | undefined) =>
+    outlook?.withdrawn.find(other => other.version === version)?.reason;
+  const [running, arriving] = [reasonFor(installed), reasonFor(runningTo)];
+  return [
+    ...(running === undefined ? [] : [`${running} It is installed here.`]),
+    ...(arriving === undefined ? [] : [`${arriving} The rollover that brings it here has begun, and goes on.`]),
+  ];
 }
 
 function knowledgeObjection(knowledge: ConsoleState['knowledge']): readonly string[] {

@@ -12,6 +12,10 @@ export const AGENT_ERRORS = {
     kind: 'conflict',
     hint: 'This site keeps its license. Choose another --data directory for another site.',
   },
+  'activation-missing': {
+    kind: 'conflict',
+    hint: 'Make the request first (`rollover agent activation-request`), with the same --data directory.',
+  },
   'not-activated': { kind: 'license', hint: 'Run `rollover agent activate LICENSE-FILE` first.' },
   'site-damaged': {
     kind: 'storage',
@@ -21,6 +25,10 @@ export const AGENT_ERRORS = {
     kind: 'storage',
     hint: 'Restore that file from a backup. Without one, remove it: the newest release is taken and unpacked again.',
   },
+  'kept-file-damaged': {
+    kind: 'storage',
+    hint: 'Restore that file from a backup. Without one, remove it: labels and accepted risks have to be set again, the rest is found out anew.',
+  },
   'anchor-mismatch': {
     kind: 'license',
     hint: 'Do not use this file. Ask the vendor for the fingerprint over another channel.',
@@ -29,6 +37,11 @@ export const AGENT_ERRORS = {
     kind: 'license',
     hint: 'Ask the vendor for a certificate of this license (`rollover license certificate`).',
   },
+  'report-key-missing': {
+    kind: 'conflict',
+    hint: 'Take a new stick, or look for updates. If that does not help, ask the vendor to publish a report key (`rollover trust request --rotate-online-keys reports`).',
+  },
+  'receipt-unwritable': { kind: 'input', hint: 'Name a file that does not exist yet, on a medium with space.' },
   'site-offline': {
     kind: 'conflict',
     hint: 'A site without a network takes its updates with `rollover media import`.',
@@ -64,6 +77,19 @@ export const AGENT_ERRORS = {
   'release-disputed': {
     kind: 'integrity',
     hint: 'Do not install it. Tell the vendor: the service and the signed release differ.',
+  },
+  'update-held-back': {
+    kind: 'conflict',
+    hint: '`rollover status` says what it waits for. What is decided again when that changes needs nobody here.',
+  },
+  'agent-too-old': { kind: 'conflict', hint: 'Update the agent to that version or a newer one first.' },
+  'version-withdrawn': {
+    kind: 'conflict',
+    hint: 'Do not install it. The next look for updates finds what takes its place.',
+  },
+  'risk-unknown': {
+    kind: 'input',
+    hint: 'Copy the name as `rollover status` prints it. Names are those of the vendor’s upgrade graph.',
   },
   'update-none': { kind: 'conflict', hint: 'Nothing newer is offered on this channel.' },
   'media-incomplete': {

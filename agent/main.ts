@@ -15,6 +15,7 @@ import { embeddedCoordination } from './coordination/embedded.ts';
 import { Daemon } from './daemon.ts';
 import { agentError } from './errors.ts';
 import { simulatedDrivers } from './simulated/ports.ts';
+import { changeLabels } from './update/settings.ts';
 import { readSite } from './update/site.ts';
 
 export interface AgentOptions {
@@ -28,7 +29,10 @@ export interface AgentOptions {
   readonly mirrors: readonly string[];
   /** Boot services of other agents nearby, from which sealed objects are fetched too. */
   readonly peers: readonly string[];
+  /** On average. */
   readonly checkEveryMs: number;
+  /** Labels of this site to add; one with an empty value is taken away. They are kept. */
+  readonly labels?: Readonly<Record<string, string>>;
   readonly rebootTimeoutMs: number;
   readonly agentVersion: string;
   readonly log?: Logger;
@@ -76,6 +80,7 @@ async function start(options: AgentOptions, cleanup: AsyncDisposableStack) {
   if (!lock) throw agentError('agent-running', `Another agent uses ${directory}.`);
   cleanup.defer(() => lock.release());
 
+  if (options.labels) await changeLabels(directory, options.labels);
   const coordination = await embeddedCoordination(directory);
   cleanup.defer(() => coordination.close());
   const drivers = simulatedDrivers(options.clusterUrl);
@@ -108,7 +113,7 @@ function run(daemon: Daemon, checkEveryMs: number): () => Promise<void> {
     loop(async () => ((await daemon.tick()) ? BUSY_TICK_MS : TICK_MS)),
     loop(async () => {
       await daemon.check();
-      return checkEveryMs;
+      return jittered(checkEveryMs);
     }),
   ];
   return async () => {
@@ -116,6 +121,11 @@ function run(daemon: Daemon, checkEveryMs: number): () => Promise<void> {
     // A fetch that is under way is dropped: it goes on from where it was at the next start.
     await Promise.race([Promise.all(loops), sleep(STOP_TIMEOUT_MS)]);
   };
+}
+
+/** From half as long to half as long again: thousands of sites that begin together do not ask together for long. */
+function jittered(ms: number): number {
+  return ms * (0.5 + Math.random());
 }
 
 function listen(app: Express, host: string, port: number): Promise<Server> {

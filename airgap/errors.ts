@@ -12,6 +12,10 @@ export const AIRGAP_ERRORS = {
   },
   'media-format': { kind: 'media', hint: 'It was written by another version. Update the agent, or export again.' },
   'media-foreign': { kind: 'media', hint: 'Export a stick for this product, channel and license.' },
+  'media-held-back': {
+    kind: 'media',
+    hint: 'See to what is in the way, say more of the site (--fact, --accept-risk), or export without --from.',
+  },
   'media-occupied': {
     kind: 'media',
     hint: 'Choose an empty folder, or one that was exported to before: an export owns its folder.',

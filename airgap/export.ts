@@ -6,8 +6,6 @@ import {
   type BundleSource,
   fetchObject,
   filesystemStore,
-  offeredDocument,
-  offeredReleases,
   type ReleaseDocument,
   targetPaths,
 } from '../bundles/index.ts';
@@ -18,11 +16,13 @@ import {
   hasCode,
   isSha256Hex,
   type MetadataSource,
-  type Repository,
   reasonOf,
   refreshFromMedium,
+  targetIfAny,
+  verifyDirector,
   writeFileAtomic,
 } from '../signing/index.ts';
+import { carriedRelease, type SiteQuery } from './carried-release.ts';
 import { airgapError } from './errors.ts';
 import { encodeIndex, type MediaIndex, mediaPaths } from './layout.ts';
 
@@ -34,6 +34,8 @@ export interface ExportOptions {
   readonly product: string;
   readonly channel: string;
   readonly license: string;
+  /** Whom it is for, as far as that is known: it carries their next step on the vendor's path. Without it, the newest release. */
+  readonly site?: SiteQuery | undefined;
   readonly source: MetadataSource & BundleSource;
   /** Root 1: the medium carries every root after it, and sites start from the one they know. */
   readonly firstRoot: Uint8Array;
@@ -44,6 +46,8 @@ export interface ExportOptions {
 }
 
 export interface Exported extends MediaIndex {
+  /** Why it is this release, in sentences; none where it is the newest anyway. */
+  readonly path: readonly string[];
   /** Until when sites accept what it carries: its metadata expires, whatever it proves. */
   readonly validUntil: string;
   /** Bytes written now; the rest was there from an earlier export. */
@@ -53,7 +57,7 @@ export interface Exported extends MediaIndex {
 /**
  * Exports a release for one license. Safe to repeat on the same folder; an export that is refused changes nothing there.
  *
- * @throws `media-occupied`, `media-unwritable`, `directory-unusable`, and the codes of trust and of the source
+ * @throws `media-occupied`, `media-unwritable`, `media-held-back`, `directory-unusable`, and the codes of trust and of the source
  */
 export async function exportMedia(options: ExportOptions): Promise<Exported> {
   const { directory } = options;
@@ -86,30 +90,34 @@ async function requireOwnFolder(directory: string): Promise<void> {
 interface Collected {
   readonly files: ReadonlyMap<string, Uint8Array | string>;
   readonly release: ReleaseDocument;
+  readonly path: readonly string[];
   readonly validUntil: string;
 }
 
-async function collect({ directory, product, channel, license, source, firstRoot, now }: ExportOptions) {
+async function collect({ directory, product, channel, license, site, source, firstRoot, now }: ExportOptions) {
   const files = new Map<string, Uint8Array | string>([[mediaPaths.metadata(directory, '1.root.json'), firstRoot]]);
   // From root 1 each time, so that the medium has the whole chain.
   const recorded = recording(source, directory, files);
   const repository = await refreshFromMedium(recorded, forgetful, firstRoot, now.getTime());
   await repository.target(targetPaths.issuers);
-  await repository.target(targetPaths.director);
-  const release = await newestRelease(repository, product, channel);
+  const keys = await repository.target(targetPaths.director);
+  const document = await source.director();
+  const { director } = await verifyDirector(document, keys.bytes);
+  await targetIfAny(repository, targetPaths.reports);
+  const { release, path } = await carriedRelease(repository, { product, channel, site }, director);
   await repository.target(targetPaths.provenance(product, channel, release.version));
   await repository.target(targetPaths.sbom(product, channel, release.version));
   const wrap = await source.wrap(license, release.manifest.sha256);
   files.set(mediaPaths.license(directory), await source.license());
-  files.set(mediaPaths.director(directory), await source.director());
+  files.set(mediaPaths.director(directory), document);
   files.set(mediaPaths.wrap(directory, release.manifest.sha256), `${JSON.stringify(wrap)}\n`);
-  return { files, release, validUntil: new Date(firstExpiry(repository.state)).toISOString() };
+  return { files, release, path, validUntil: new Date(firstExpiry(repository.state)).toISOString() };
 }
 
-async function write(options: ExportOptions, { files, release, validUntil }: Collected): Promise<Exported> {
+async function write(options: ExportOptions, { files, release, path, validUntil }: Collected): Promise<Exported> {
   const { directory, product, channel, license, now } = options;
   await rm(mediaPaths.index(directory), { force: true });
-  for (const [path, bytes] of files) await writeFileAtomic(path, bytes);
+  for (const [file, content] of files) await writeFileAtomic(file, content);
   const manifest = release.manifest.sha256;
   const objects = [{ name: manifest, size: release.manifest.length }, ...(await options.segmentsOf(manifest))];
   const { bytes, writtenBytes } = await copyObjects(options, objects);
@@ -124,14 +132,7 @@ async function write(options: ExportOptions, { files, release, validUntil }: Col
     bytes,
   };
   await writeFileAtomic(mediaPaths.index(directory), encodeIndex(index));
-  return { ...index, writtenBytes, validUntil };
-}
-
-/** Reading the release makes the medium carry what proves it. */
-async function newestRelease(repository: Repository, product: string, channel: string): Promise<ReleaseDocument> {
-  const newest = (await offeredReleases(repository, product, channel)).at(-1);
-  if (newest) return offeredDocument(repository, product, channel, newest);
-  throw airgapError('media-foreign', `The channel ${channel} of ${product} offers nothing yet.`);
+  return { ...index, path, writtenBytes, validUntil };
 }
 
 /** What is there already is read, not believed: a stick that was damaged is repaired by exporting to it again. */

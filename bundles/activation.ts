@@ -61,15 +61,12 @@ export type ActivationResponse = z.infer<typeof activationResponseSchema>;
 /** The service's document for one site or license: a compact JWS. */
 export const directorResponseSchema = z.strictObject({ document: z.string().max(256 * 1024) });
 
-/** Site to service, now and then: what runs there. */
-export const siteReportSchema = z.strictObject({
-  site: siteIdSchema,
-  at: z.iso.datetime(),
-  agentVersion: plainText(64),
-  installed: plainText(128).optional(),
-  available: plainText(128).optional(),
-  nodes: z.record(plainText(64), z.int().nonnegative()),
-  rollover: z.enum(['none', 'running', 'blocked', 'completed']),
-});
+/** Site to service: how many seats of a floating license it wants; 0 gives those that it has back. */
+export const seatRequestSchema = z.strictObject({ site: siteIdSchema, wanted: z.int().nonnegative().max(1_000_000) });
 
-export type SiteReport = z.infer<typeof siteReportSchema>;
+export type SeatRequest = z.infer<typeof seatRequestSchema>;
+
+/** What it has, until then: asking again before keeps it. */
+export const seatLeaseSchema = z.strictObject({ granted: z.int().nonnegative(), until: z.iso.datetime() });
+
+export type SeatLease = z.infer<typeof seatLeaseSchema>;

@@ -35,6 +35,10 @@ export const BUNDLE_ERRORS = {
     kind: 'integrity',
     hint: 'The bytes differ from what was signed. Fetch or copy that object again, from another source if need be.',
   },
+  'object-store-away': {
+    kind: 'storage',
+    hint: 'Try again in a moment. If it stays so, check the S3 service and the way to it.',
+  },
   'object-corrupt': {
     kind: 'integrity',
     hint: 'The bytes differ from their name. Fetch or copy that object again, from another source if need be.',
@@ -47,9 +51,29 @@ export const BUNDLE_ERRORS = {
     kind: 'network',
     hint: 'Check the network to that source, or use another one. What is already fetched is kept.',
   },
+  'bulletin-invalid': {
+    kind: 'integrity',
+    hint: 'Ask again later, or another source; if it goes on, tell the vendor.',
+  },
+  'bulletin-older': {
+    kind: 'integrity',
+    hint: 'Somebody on the way repeats old answers, or the service was set back. Tell the vendor if it goes on.',
+  },
+  'bulletin-expired': {
+    kind: 'integrity',
+    hint: 'The source is behind, or the clock of this machine ahead. Ask another source, or check the clock.',
+  },
   'document-invalid': {
     kind: 'integrity',
     hint: 'This version cannot read the document. Update the agent, or ask the vendor.',
+  },
+  'activation-invalid': {
+    kind: 'integrity',
+    hint: 'Copy the file again. If it is refused again, make a new request with `rollover agent activation-request`.',
+  },
+  'activation-foreign': {
+    kind: 'license',
+    hint: 'Use the files of one activation: the request that this site made last, under its own license.',
   },
 } as const satisfies ErrorTable;
 

@@ -9,10 +9,12 @@ export const feedPaths = {
   object: (digest: string) => `/v1/objects/${digest}`,
   objectUrls: '/v1/object-urls',
   wrap: (manifestDigest: string) => `/v1/wraps/${manifestDigest}`,
+  bulletin: (product: string, channel: string) => `/v1/bulletins/${product}/${channel}`,
   license: '/v1/license',
   director: (site: string) => `/v1/director/${site}`,
   activations: '/v1/activations',
   reports: '/v1/reports',
+  seats: '/v1/seats',
 } as const;
 
 /** So many are asked for at once. */

@@ -33,7 +33,7 @@ export async function fetchObject(
   source: ObjectSource,
   digest: string,
   size: number,
-  { slowest = source.pace ?? SLOWEST, fragments = new FragmentStore(), stop }: FetchOptions = {},
+  { slowest = SLOWEST, fragments = new FragmentStore(), stop }: FetchOptions = {},
 ): Promise<Fetched> {
   const fragment = await fragments.open(digest, size);
   const what = `${digest.slice(0, 12)} (${size} bytes)`;

@@ -14,12 +14,6 @@ export interface Pace {
 /** Half of what each of four transfers gets that share the slowest line we serve (64 kB/s), and time to connect. */
 export const SLOWEST: Pace = { graceMs: 30_000, bytesPerSecond: 8 * 1024 };
 
-/**
- * Of one who fetches what it is asked for first, and sends nothing before all of it is there: four objects of the largest kind that
- * travel over the slowest line before this one, and are sent in a moment then.
- */
-export const FETCHED_FIRST: Pace = { graceMs: 150_000, bytesPerSecond: 1024 };
-
 /** How often a transfer is looked at within one `graceMs`. */
 const LOOKS = 10;
 

@@ -21,6 +21,19 @@ export const hardwareSchema = z.enum(['x86_64', 'aarch64']);
 
 export type Hardware = z.infer<typeof hardwareSchema>;
 
+/** What an upgrade graph is told of a release. */
+const upgradeFields = {
+  /** What it fixes. */
+  cves: z
+    .array(z.string().regex(/^CVE-\d{4}-\d{4,19}$/, 'use a number such as CVE-2026-20871'))
+    .max(500)
+    .optional(),
+  /** The oldest agent that can bring a site there. */
+  minAgent: versionSchema.optional(),
+  /** There is no way back behind it. */
+  irreversible: z.boolean().optional(),
+};
+
 const sourceFields = {
   directory: z.string().min(1).optional(),
   /** A tar, compressed or not, instead of a directory. */
@@ -64,6 +77,7 @@ export const releaseFileSchema = z
       .string()
       .max(64 * 1024)
       .default(''),
+    ...upgradeFields,
     components: z.array(componentSchema).min(1).max(64),
     /** A bill of materials (CycloneDX, JSON) of the vendor's own, instead of the one made from dpkg's databases. */
     sbom: z.string().min(1).optional(),
@@ -119,6 +133,7 @@ export const releaseDocumentSchema = z.object({
   counter: z.int().positive(),
   createdAt: z.iso.datetime(),
   notes: z.string(),
+  ...upgradeFields,
   manifest: z.strictObject({ sha256: sha256HexSchema, length: z.int().positive() }),
   components: z.array(z.strictObject({ name, kind: z.enum(['microos', 'files']) })),
   image: imageSchema.optional(),
@@ -146,6 +161,7 @@ export type ChannelDocument = z.infer<typeof channelDocumentSchema>;
 export const targetPaths = {
   issuers: 'licenses/issuers.json',
   director: 'director/keys.json',
+  reports: 'reports/keys.json',
   role: (product: string, channel: string) => `${product}.${channel}`,
   rolePatterns: (product: string, channel: string) => [
     `${product}/${channel}/channel.json`,
@@ -153,6 +169,9 @@ export const targetPaths = {
     `${product}/${channel}/*/sbom.json`,
     `${product}/${channel}/*/provenance.json`,
   ],
+  /** No channel has an underscore in its name. */
+  graphRole: (product: string) => `${product}.upgrade_graph`,
+  graph: (product: string) => `${product}/upgrade_graph.json`,
   channel: (product: string, channel: string) => `${product}/${channel}/channel.json`,
   release: (product: string, channel: string, version: string) => `${product}/${channel}/${version}/release.json`,
   sbom: (product: string, channel: string, version: string) => `${product}/${channel}/${version}/sbom.json`,

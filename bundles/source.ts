@@ -1,12 +1,9 @@
 // Where sealed objects come from, and what a source is handed to put into as they arrive.
-import type { Pace } from './pace.ts';
 
 /** Where sealed objects come from. They are verified by whoever receives them. */
 export interface ObjectSource {
   /** Said in errors and on the console, as in `stick /media/usb0` or `service updates.example`. */
   readonly name: string;
-  /** The least that is asked of it, where that is not what is asked of all (`pace.ts`). */
-  readonly pace?: Pace;
   /**
    * All of an object; never more than `maxBytes`.
    *

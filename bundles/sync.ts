@@ -23,6 +23,11 @@ export const REFUSALS: readonly string[] = ['feed-refused', 'license-refused'];
 /** Grows with every failure in a row. */
 const PAUSE_MS = 250;
 
+/** A source with lines of its own. */
+export interface ClosableSource extends ObjectSource {
+  close(): void;
+}
+
 /** Where whole bundles come from. */
 export interface BundleSource extends ObjectSource {
   /** The content key of a release, wrapped for this site's license. @throws `object-missing` */
@@ -31,8 +36,12 @@ export interface BundleSource extends ObjectSource {
   director(): Promise<string>;
   /** The license document as it is now: a compact JWS. */
   license(): Promise<string>;
-  /** Another place that has this source's objects, and is to be asked before it; undefined where there is none. */
-  bucket?(): Promise<ObjectSource | undefined>;
+  /**
+   * Another place that has this source's objects, and is to be asked before it; undefined where there is none.
+   *
+   * @param digests what will be asked for, in this order
+   */
+  bucket?(digests: readonly string[]): Promise<ClosableSource | undefined>;
 }
 
 export interface SyncProgress {

@@ -25,6 +25,8 @@ export interface Origin {
   readonly request: string;
   /** Of the caller; undefined when its connection is gone. */
   readonly address: string | undefined;
+  /** Of a call with an `Idempotency-Key`: what is done for it is marked as done under this id, in the same transaction. */
+  readonly idempotency?: string;
 }
 
 /** The service as one organization sees it: what it reads and writes is that organization's. */

@@ -17,6 +17,18 @@ export const SERVER_ERRORS = {
     kind: 'network',
     hint: 'Correct DATABASE_URL (host, port, user, password, database), or leave it out for the embedded PostgreSQL.',
   },
+  'database-away': {
+    kind: 'busy',
+    hint: 'Send it again in a moment. If it stays so, tell the operator of the service: docs/operations.md says what to do.',
+  },
+  'schema-newer': {
+    kind: 'conflict',
+    hint: 'Start the version of rollover that has written it, or a newer one.',
+  },
+  'idempotency-lost': {
+    kind: 'conflict',
+    hint: 'Look for what it made; do not send it again with another key. A license file that is lost is replaced by a new key.',
+  },
   'queue-unreachable': {
     kind: 'network',
     hint: 'Start Redis, or correct REDIS_URL; without it the queue runs on PostgreSQL.',
@@ -68,6 +80,11 @@ export const SERVER_ERRORS = {
   'idempotency-mismatch': { kind: 'conflict', hint: 'Use a new Idempotency-Key for another request.' },
   'idempotency-running': { kind: 'busy', hint: 'Wait a moment, and send it again with the same key.' },
   'not-found': { kind: 'input', hint: 'Check the name. The list commands show what there is.' },
+  'rollout-exists': { kind: 'conflict', hint: 'Change that one, or remove it first.' },
+  'rollout-state': {
+    kind: 'conflict',
+    hint: '`rollover rollout show` says what state it is in, and what it can be next.',
+  },
   'trust-exists': { kind: 'conflict', hint: 'The root of trust is set up once. Rotate keys instead of starting anew.' },
   'trust-missing': { kind: 'conflict', hint: 'Run `rollover trust init` first.' },
   'release-exists': {
@@ -78,13 +95,42 @@ export const SERVER_ERRORS = {
     kind: 'conflict',
     hint: 'A channel only goes forward. Raise the version in release.yaml, or publish to another channel.',
   },
+  'release-yanked': {
+    kind: 'conflict',
+    hint: 'Take the yank back first (`rollover release unyank`), if it was a mistake.',
+  },
+  'promotion-backward': {
+    kind: 'conflict',
+    hint: 'Promote it onward, or say that you mean it with --backward.',
+  },
+  'draft-unknown': {
+    kind: 'integrity',
+    hint: 'Ask whoever made the draft for its digest, over another channel than the service, and pass it with --digest.',
+  },
+  'graph-file': { kind: 'input', hint: 'Correct the file as docs/upgrade-graph.md shows.' },
+  'graph-mismatch': {
+    kind: 'conflict',
+    hint: 'Publish those releases first, or take them out of the channels of their nodes.',
+  },
   'metadata-conflict': { kind: 'conflict', hint: 'Somebody published at the same time. Publish again.' },
   'release-incomplete': { kind: 'conflict', hint: 'Publish again: what is already uploaded is not sent twice.' },
   'license-refused': { kind: 'license', hint: 'Ask the license desk of the vendor.' },
+  'license-state': {
+    kind: 'conflict',
+    hint: 'Look at it with `rollover license show`. A suspended license is resumed first; a revoked one stays so: issue another.',
+  },
+  'license-expired': {
+    kind: 'license',
+    hint: 'Ask the vendor to renew the license (`rollover license renew`). What runs goes on.',
+  },
   'mtls-off': { kind: 'conflict', hint: 'Start the service with `rollover server --mtls-port`.' },
   'site-limit': {
     kind: 'license',
     hint: 'Ask the vendor for more sites, or to free the seat of a cluster that is gone (`rollover site remove`).',
+  },
+  'report-refused': {
+    kind: 'integrity',
+    hint: 'Ask for a new report of that site. If its agent was installed anew, forget the site (`rollover site remove`) and activate it again.',
   },
   'service-unreachable': {
     kind: 'network',
@@ -131,6 +177,32 @@ export const SERVER_ERRORS = {
     hint: 'Export it again. If it stays so, keep both files and the heads, and ask who could write to the database.',
   },
   'audit-head-invalid': { kind: 'input', hint: 'Name a file that `rollover audit head` wrote.' },
+  'backup-missing': { kind: 'input', hint: '`rollover server backup list` shows what a folder has.' },
+  'backup-damaged': {
+    kind: 'integrity',
+    hint: 'Nothing of it was restored. Use another backup, or another copy of the folder.',
+  },
+  'backup-key': {
+    kind: 'usage',
+    hint: 'Name the server.key of that service with --key-file, or set ROLLOVER_SERVER_KEY. It is in no backup.',
+  },
+  'backup-running': { kind: 'busy', hint: 'Wait until the other one is finished.' },
+  'backup-lost': {
+    kind: 'integrity',
+    hint: 'Check the disk or the bucket of the service. What is in an older backup can be restored from there.',
+  },
+  'backup-numbers': {
+    kind: 'conflict',
+    hint: 'Check the clock of this machine (`date`). If it is right, use a newer backup.',
+  },
+  'restore-target': {
+    kind: 'conflict',
+    hint: 'Nothing was overwritten. Restore into an empty --data directory, and an empty database if DATABASE_URL is set.',
+  },
+  'restore-unfinished': {
+    kind: 'conflict',
+    hint: 'Run `rollover server restore` again with that backup, or start with an empty --data directory.',
+  },
   'file-exists': { kind: 'conflict', hint: 'Nothing was overwritten. Choose another name with --out.' },
   'file-unreadable': { kind: 'input', hint: 'Check the path and its permissions.' },
 } as const satisfies ErrorTable;
@@ -151,6 +223,7 @@ const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   'idempotency-running': 409,
   'too-many-requests': 429,
   'not-found': 404,
+  'object-store-away': 503,
   'object-missing': 404,
   'metadata-missing': 404,
   'body-too-large': 413,

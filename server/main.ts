@@ -1,6 +1,6 @@
-// Puts the hosted service together: database, blobs, jobs, the vendor's port and the ports for sites. The only place in this
-// room that reads the clock and decides what is real.
-import type { Server } from 'node:http';
+// Puts the hosted service together: database, blobs, jobs, the vendor's port and the ports for sites. Beside `backup/place.ts`,
+// which does the same for commands, the only place in this room that reads the clock and decides what is real.
+import { createServer, type RequestListener, type Server } from 'node:http';
 import net from 'node:net';
 import { join, resolve } from 'node:path';
 import { type Logger, pino } from 'pino';
@@ -9,6 +9,7 @@ import { ensureDirectory, tryLock } from '../signing/index.ts';
 import { openAccess } from './access/access.ts';
 import { forgetEnded } from './access/forget.ts';
 import { readOidcProviders } from './access/oidc-provider.ts';
+import { requireNoMark } from './backup/mark.ts';
 import { type CertificateFiles, readCertificateFiles } from './certificates/server-certificate.ts';
 import { type Context, tenantOf } from './context.ts';
 import { openDatabase } from './db/database.ts';
@@ -21,15 +22,19 @@ import { feedApi } from './feed/feed-api.ts';
 import { pskServer } from './feed/psk-listener.ts';
 import { forgetAnswers } from './http/idempotency.ts';
 import { RequestMetrics } from './http/observe.ts';
+import { parseProxies } from './http/proxies.ts';
 import { ensureAdminToken } from './http/tokens.ts';
 import { vendorApi } from './http/vendor-api.ts';
-import { openQueue } from './jobs/queues.ts';
+import { type JobQueue, openQueue } from './jobs/queues.ts';
 import { requireRedis } from './jobs/redis.ts';
-import { pskOfLicense } from './licenses/licenses.ts';
+import { pskOfLicense } from './licenses/entitlement.ts';
 import { wrapForAll } from './licenses/wraps.ts';
 import { collectAllGarbage } from './releases/garbage.ts';
 import { giveUpRelease, type PublishJob, publishRelease } from './releases/publication.ts';
 import type { WrapJob } from './releases/routes.ts';
+import { BulletinBoard } from './rollouts/board.ts';
+import { renewBulletins } from './rollouts/bulletins.ts';
+import { beforeAbort, type Shutdown, type ShutdownOptions, shutdownOf } from './shutdown.ts';
 import { openStorage } from './storage.ts';
 import { renewOnlineRoles } from './trust/repository.ts';
 import { openVault } from './vault.ts';
@@ -38,6 +43,8 @@ import { parseNetworks } from './webhooks/networks.ts';
 
 /** Sites accept a timestamp for a week; renewing hourly leaves time to notice that it stopped. */
 const RENEW_EVERY_MS = 3600_000;
+/** Connections that were kept alive are closed when their answer has gone out. */
+const CLOSE_IDLE_EVERY_MS = 50;
 const COLLECT_EVERY_MS = 24 * 3600_000;
 
 export interface ServerOptions {
@@ -58,8 +65,11 @@ export interface ServerOptions {
   readonly oidcFile?: string;
   /** Networks that webhooks may reach beside public addresses, such as `10.20.0.0/16`. */
   readonly webhookNetworks?: readonly string[];
+  /** Proxies whose `X-Forwarded-For` is believed, such as `10.0.0.7` or `10.20.0.0/16`. */
+  readonly trustedProxies?: readonly string[];
   /** Keeps sealed objects in a bucket instead of files. */
   readonly s3?: S3Options;
+  readonly shutdown?: ShutdownOptions;
   readonly log?: Logger;
   /** Hears what the start is busy with, in words. */
   readonly onStep?: (step: string) => void;
@@ -79,7 +89,7 @@ export interface RunningServer {
   readonly adminTokenPath: string;
   /** Resolves when something that the service cannot do without has ended. */
   readonly lost: Promise<Error>;
-  /** Finishes running requests and jobs, then stops everything that was started. */
+  /** Stops taking requests, lets running ones and jobs come to their end within the bound, then stops everything that was started. */
   close(): Promise<void>;
 }
 
@@ -87,20 +97,27 @@ export interface RunningServer {
  * Starts the hosted service.
  *
  * @throws `port-in-use`, `server-running`, `database-start`, `database-missing`, `database-unreachable`, `queue-unreachable`,
- *   `data-directory`, `config-invalid`, `file-unreadable`
+ *   `data-directory`, `restore-unfinished`, `config-invalid`, `file-unreadable`
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   await using started = new AsyncDisposableStack();
-  const running = await start(options, started);
+  const shutdown = shutdownOf(options.shutdown ?? {});
+  const running = await start(options, shutdown, started);
   const kept = started.move();
-  return { ...running, close: () => kept.disposeAsync() };
+  const close = async () => {
+    await shutdown.begin();
+    await kept.disposeAsync();
+    shutdown.end();
+  };
+  return { ...running, close };
 }
 
-async function start(options: ServerOptions, cleanup: AsyncDisposableStack) {
+async function start(options: ServerOptions, shutdown: Shutdown, cleanup: AsyncDisposableStack) {
   const directory = resolve(options.directory);
   const log = options.log ?? pino({ level: 'silent' });
   const step = options.onStep ?? (() => undefined);
   const networks = parseNetworks(options.webhookNetworks ?? []);
+  const trustedProxies = parseProxies(options.trustedProxies ?? []);
   await ensureDirectory(directory, 0o711);
   await requireFreePorts(options);
   const feed = feedAddress(options);
@@ -113,11 +130,12 @@ async function start(options: ServerOptions, cleanup: AsyncDisposableStack) {
   const lock = await tryLock(join(directory, 'server.lock'));
   if (!lock) throw serverError('server-running', `Another service uses ${directory}.`);
   cleanup.defer(() => lock.release());
+  await requireNoMark(directory);
 
   step(options.databaseUrl === undefined ? 'starting the embedded PostgreSQL' : 'connecting to PostgreSQL');
   const { connection, lost } = await databaseConnection(options, directory, cleanup);
   const db = openDatabase(connection);
-  cleanup.defer(() => db.destroy());
+  cleanup.defer(() => beforeAbort(db.destroy(), shutdown.deadline));
   await migrate(db);
 
   const vault = await openVault(directory, options.serverKey);
@@ -127,22 +145,39 @@ async function start(options: ServerOptions, cleanup: AsyncDisposableStack) {
 
   step('starting the job queue');
   const backend = { connection, redisUrl: options.redisUrl };
-  const { jobs, queues } = await startJobs(context, backend, cleanup);
+  const open: Pick<JobQueue<never>, 'close'>[] = [];
+  cleanup.defer(async () => void (await Promise.all(open.map(queue => queue.close(shutdown.deadline)))));
+  const { jobs, queues } = await startJobs(context, backend, open);
   const onError = (error: Error) => log.warn({ err: error }, 'webhooks');
   const webhooks = await openWebhookQueue(context, backend, networks, onError);
-  cleanup.defer(() => webhooks.close());
+  open.push(webhooks);
+
+  const board = await BulletinBoard.open(context);
+  cleanup.defer(() => board.close());
 
   step('opening the ports');
   const requests = new RequestMetrics();
-  const parts = { access, jobs, networks, queues: { ...queues, webhooks }, requests };
-  await listen(vendorApi(context, parts), options, cleanup);
-  const api = feedApi(context);
+  const { isStopping, deadline } = shutdown;
+  const parts = {
+    access,
+    board,
+    jobs,
+    networks,
+    queues: { ...queues, webhooks },
+    requests,
+    isStopping,
+    trustedProxies,
+  };
+  const ports: ((deadline: AbortSignal) => Promise<void>)[] = [];
+  cleanup.defer(async () => void (await Promise.all(ports.map(close => close(deadline)))));
+  ports.push(await listen(board.inFrontOf(vendorApi(context, parts)), options));
+  const api = feedApi(context, board);
   const sites = pskServer(api, identity => pskOfLicense(context, identity), log);
   await listenNet(sites.server, options.host, options.feedPort);
-  cleanup.defer(() => sites.close());
+  ports.push(sites.close);
   if (options.mtls) {
     const certified = await certificatePort(context, options.mtls.files, api);
-    cleanup.defer(() => certified.close());
+    ports.push(certified.close);
     await listenNet(certified.server, options.host, options.mtls.port);
   }
   return { url: `http://${options.host}:${options.port}`, feed, adminTokenPath, lost };
@@ -166,7 +201,7 @@ async function databaseConnection(options: ServerOptions, directory: string, cle
 async function startJobs(
   context: Context,
   backend: { connection: Parameters<typeof openDatabase>[0]; redisUrl: string | undefined },
-  cleanup: AsyncDisposableStack,
+  open: Pick<JobQueue<never>, 'close'>[],
 ) {
   const onError = (error: Error) => context.log.warn({ err: error }, 'job queue');
   const releases = await openQueue<PublishJob>(backend, 'releases', {
@@ -174,14 +209,14 @@ async function startJobs(
     givenUp: (_, job) => giveUpRelease(tenantOf(context, job.organization), job),
     onError,
   });
-  cleanup.defer(() => releases.close());
+  open.push(releases);
   const wraps = await openQueue<WrapJob>(backend, 'wraps', {
     work: (_, { organization, manifest }) => wrapForAll(tenantOf(context, organization), manifest),
     onError,
   });
-  cleanup.defer(() => wraps.close());
+  open.push(wraps);
   const upkeep = await openQueue<object>(backend, 'upkeep', { work: name => upkeepWork(context, name), onError });
-  cleanup.defer(() => upkeep.close());
+  open.push(upkeep);
   await upkeep.every(RENEW_EVERY_MS, 'renew-online-roles', {});
   await upkeep.every(COLLECT_EVERY_MS, 'collect-garbage', {});
   const jobs = {
@@ -196,7 +231,10 @@ async function upkeepWork(context: Context, name: string): Promise<void> {
     await collectAllGarbage(context);
     await forgetAnswers(context);
     await forgetEnded(context);
-  } else await renewOnlineRoles(context);
+  } else {
+    await renewOnlineRoles(context);
+    await renewBulletins(context);
+  }
 }
 
 /** Found out before the database starts: the commonest mistake should be told first and fast. */
@@ -213,14 +251,18 @@ async function requireFreePorts({ host, port, feedPort, mtls }: ServerOptions): 
   }
 }
 
-async function listen(app: ReturnType<typeof vendorApi>, options: ServerOptions, cleanup: AsyncDisposableStack) {
+/** Returns what closes the port: at once for new connections, when they are answered for those that wait for an answer. */
+async function listen(handler: RequestListener, options: ServerOptions) {
   const server = await new Promise<Server>((resolve, reject) => {
-    const listening = app.listen(options.port, options.host, error => (error ? reject(error) : resolve(listening)));
+    const listening = createServer(handler).once('error', reject);
+    listening.listen(options.port, options.host, () => resolve(listening));
   });
-  cleanup.defer(async () => {
-    server.closeIdleConnections();
-    await closed(server);
-  });
+  return async (deadline: AbortSignal) => {
+    const ended = closed(server);
+    const idle = setInterval(() => server.closeIdleConnections(), CLOSE_IDLE_EVERY_MS);
+    await beforeAbort(ended, deadline, () => server.closeAllConnections());
+    clearInterval(idle);
+  };
 }
 
 function listenNet(server: net.Server, host: string, port: number): Promise<void> {

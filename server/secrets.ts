@@ -27,7 +27,7 @@ export async function forgetSecret({ db, organization }: Keeper, name: string): 
 
 /** An online signing key of an organization, made on first use. */
 export async function onlineKey(keeper: Keeper, name: string): Promise<KeyObject> {
-  return createPrivateKey(await onlineSecret(keeper, name, async () => pemOf(generateSigningKey())));
+  return createPrivateKey(await onlineSecret(keeper, name, async () => newSigningSecret()));
 }
 
 /** The online key of that name; undefined where none was made. */
@@ -38,23 +38,37 @@ export async function onlineKeyIfAny(keeper: Keeper, name: string): Promise<KeyO
 
 /** Puts a key, a new one unless given, in the place of the one of that name, which is gone for good. */
 export async function replaceOnlineKey(
-  { db, vault, organization }: Keeper,
+  keeper: Keeper,
   name: string,
   key: KeyObject = generateSigningKey(),
 ): Promise<KeyObject> {
-  const sealed = vault.seal(purposeOf(organization, name), pemOf(key));
+  await replaceSecret(keeper, name, pemOf(key));
+  return key;
+}
+
+/** Puts a secret in the place of the one of that name, which is gone for good. */
+export async function replaceSecret({ db, vault, organization }: Keeper, name: string, secret: Buffer): Promise<void> {
+  const sealed = vault.seal(purposeOf(organization, name), secret);
   await db
     .insertInto('secrets')
     .values({ organization, name, sealed })
     .onConflict(conflict => conflict.columns(['organization', 'name']).doUpdateSet({ sealed }))
     .execute();
-  return key;
 }
 
-async function onlineSecretIfAny({ db, vault, organization }: Keeper, name: string): Promise<Buffer | undefined> {
+/** The secret of that name; undefined where none was made. */
+export async function onlineSecretIfAny(
+  { db, vault, organization }: Keeper,
+  name: string,
+): Promise<Buffer | undefined> {
   const query = db.selectFrom('secrets').select('sealed').where('organization', '=', organization);
   const row = await query.where('name', '=', name).executeTakeFirst();
   return row && vault.open(purposeOf(organization, name), row.sealed);
+}
+
+/** A new signing key, in the form in which secrets are kept. */
+export function newSigningSecret(): Buffer {
+  return pemOf(generateSigningKey());
 }
 
 function pemOf(key: KeyObject): Buffer {

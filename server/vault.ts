@@ -14,14 +14,22 @@ export interface Vault {
   open(purpose: string, sealed: Uint8Array): Buffer;
 }
 
+/** In the data directory. */
+export const SERVER_KEY = 'server.key';
+
 /**
  * The vault of a data directory; its key is made on the first start.
  *
  * @param fromEnvironment ROLLOVER_SERVER_KEY, base64url of 32 bytes, for services that share a database
  */
 export async function openVault(directory: string, fromEnvironment: string | undefined): Promise<Vault> {
-  const kek =
-    fromEnvironment === undefined ? await keyFile(join(directory, 'server.key')) : fromBase64url(fromEnvironment);
+  const path = join(directory, SERVER_KEY);
+  const known = fromEnvironment === undefined ? await readServerKey(path) : fromBase64url(fromEnvironment);
+  return vaultOf(known ?? (await newServerKey(path)));
+}
+
+/** @throws `config-invalid` for a key of another length */
+export function vaultOf(kek: Buffer): Vault {
   if (kek.length !== KEK_BYTES) {
     throw serverError('config-invalid', 'The server key is not base64url of 32 bytes.');
   }
@@ -31,10 +39,27 @@ export async function openVault(directory: string, fromEnvironment: string | und
   };
 }
 
-async function keyFile(path: string): Promise<Buffer> {
+/** The key in a file; undefined where there is none. @throws `config-invalid` */
+export async function readServerKey(path: string): Promise<Buffer | undefined> {
   const known = await readFileIfAny(path);
-  if (known) return fromBase64url(known.toString('utf8').trim());
+  try {
+    return known && fromBase64url(known.toString('utf8').trim());
+  } catch (cause) {
+    throw serverError('config-invalid', `${path} is no server key: base64url of 32 bytes.`, { cause });
+  }
+}
+
+/** Puts a key into a data directory. */
+export function keepServerKey(directory: string, kek: Buffer): Promise<void> {
+  return writeServerKey(join(directory, SERVER_KEY), kek);
+}
+
+async function newServerKey(path: string): Promise<Buffer> {
   const fresh = randomBytes(KEK_BYTES);
-  await writeFileAtomic(path, `${fresh.toString('base64url')}\n`, 0o600);
+  await writeServerKey(path, fresh);
   return fresh;
+}
+
+function writeServerKey(path: string, kek: Buffer): Promise<void> {
+  return writeFileAtomic(path, `${kek.toString('base64url')}\n`, 0o600);
 }

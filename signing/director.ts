@@ -18,6 +18,8 @@ const installSchema = z.strictObject({
   hardware: z.string().min(1).max(64).optional(),
 });
 
+const stepSchema = z.strictObject({ from: z.string().min(1).max(128), to: z.string().min(1).max(128) });
+
 /** What the service says to one site. Unknown fields are refused: a condition that this version does not know must hold. */
 export const directorSchema = z.strictObject({
   version: z.literal(1),
@@ -30,6 +32,8 @@ export const directorSchema = z.strictObject({
   /** Grows with every document under one key; a site takes no smaller one. */
   sequence: z.int().positive(),
   installs: z.array(installSchema).max(64),
+  /** Steps that were rehearsed, as the vendor has found: where the upgrade graph demands that, they are open. */
+  rehearsals: z.array(stepSchema).max(64).optional(),
 });
 
 export type Director = z.infer<typeof directorSchema>;

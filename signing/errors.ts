@@ -152,6 +152,10 @@ export const SIGNING_ERRORS = {
     kind: 'license',
     hint: 'This content key was wrapped for another license or release. Export or fetch it again for this license.',
   },
+  'message-unopenable': {
+    kind: 'integrity',
+    hint: 'It was altered on the way, or sealed for another vendor. Ask the site to send it again.',
+  },
   'secret-unsealable': {
     kind: 'integrity',
     hint: 'The data was sealed with another server key. Restore server.key that belongs to this database.',

@@ -17,10 +17,11 @@ export * from './io/reference-time.ts';
 export * from './io/state-file.ts';
 export * from './io/system-error.ts';
 export * from './io/trust-store.ts';
-export { keySetOf, signJws, verifyJws } from './jws.ts';
+export { keySetOf, publicKeySet, readJws, signJws, verifyJws } from './jws.ts';
 export * from './key-envelope.ts';
 export * from './keys.ts';
 export * from './license.ts';
+export * from './license-term.ts';
 export * from './limits.ts';
 export {
   type FileMeta,
@@ -44,9 +45,12 @@ export * from './refresh-medium.ts';
 export * from './repository.ts';
 export type { Repository } from './repository-view.ts';
 export type { RoleKeys } from './role-keys.ts';
+export * from './sealed-message.ts';
 export * from './sealed-secret.ts';
+export * from './site-claim.ts';
 export { forgetful, type MetadataSource, type TrustStore } from './source.ts';
 export * from './strict-json.ts';
+export * from './target-if-any.ts';
 export * from './telling.ts';
 export {
   type TrustedFiles,

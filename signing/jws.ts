@@ -25,6 +25,13 @@ export async function keySetOf(key: KeyObject): Promise<Buffer> {
   return Buffer.from(JSON.stringify({ keys }));
 }
 
+/** The set of one Ed25519 key that is known by its 32 bytes alone. @param publicKey hex */
+export function publicKeySet(publicKey: string): Buffer {
+  const kid = keyIdOf({ keytype: 'ed25519', scheme: 'ed25519', keyval: { public: publicKey } });
+  const x = Buffer.from(publicKey, 'hex').toString('base64url');
+  return Buffer.from(JSON.stringify({ keys: [{ kty: 'OKP', crv: 'Ed25519', x, kid, use: 'sig', alg: ALGORITHM }] }));
+}
+
 /** Signs a document. `type` keeps one kind of document from passing as another. */
 export async function signJws(type: string, document: object, key: KeyObject, keyId: string): Promise<string> {
   const { CompactSign } = await import('jose');

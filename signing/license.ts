@@ -4,11 +4,25 @@ import type { KeyObject } from 'node:crypto';
 import { z } from 'zod';
 import { signingError } from './errors.ts';
 import { readJws, signJws, verifyJws } from './jws.ts';
+import { coveredUntilMs, type Term } from './license-term.ts';
 
 const TYPE = 'rollover-license+jws';
 
 /** Of a product or a channel. */
 const name = z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/);
+
+/** What more than a limit means: nothing, a warning, or that nothing new begins. What runs goes on in any case. */
+export const OVERAGES = ['allow', 'warn', 'refuse'] as const;
+
+export type Overage = (typeof OVERAGES)[number];
+
+/** A year: longer is another license. */
+const MOST_GRACE_DAYS = 366;
+
+export const expirySchema = z.discriminatedUnion('strategy', [
+  z.strictObject({ strategy: z.literal('grace'), days: z.int().positive().max(MOST_GRACE_DAYS) }),
+  z.strictObject({ strategy: z.literal('lock') }),
+]);
 
 /** What a license says. Unknown fields are refused: a limit that this version does not know must not be ignored. */
 export const licenseSchema = z.strictObject({
@@ -23,6 +37,14 @@ export const licenseSchema = z.strictObject({
   notBefore: z.iso.datetime(),
   /** Absent for a perpetual license. */
   expiresAt: z.iso.datetime().optional(),
+  /** What is absent below is so in licenses from before there was a choice. */
+  trial: z.literal(true).optional(),
+  /** What more nodes or sites than the limits mean; absent: `refuse`. */
+  overage: z.enum(OVERAGES).optional(),
+  /** What the end means; absent: what was published before it stays open. */
+  expiry: expirySchema.optional(),
+  /** The limit of nodes is a pool that all sites of the license share. */
+  floating: z.literal(true).optional(),
   entitlement: z.strictObject({ publicKey: z.string().length(1622) }),
 });
 
@@ -70,6 +92,11 @@ export function readOwnLicense(document: string): { readonly license: License; r
   }
 }
 
+/** When the license ends, and what that means. */
+export function termOf({ expiresAt, expiry }: Pick<License, 'expiresAt' | 'expiry'>): Term {
+  return { expiresMs: expiresAt === undefined ? undefined : Date.parse(expiresAt), expiry };
+}
+
 /** All that speaks against using this license for a product and channel at a time. Empty means: it covers it. */
 export function licenseObjections(
   license: License,
@@ -79,7 +106,8 @@ export function licenseObjections(
   if (wanted.nowMs < Date.parse(license.notBefore)) {
     objections.push({ reason: 'not-yet-valid', notBefore: license.notBefore });
   }
-  if (license.expiresAt !== undefined && wanted.nowMs >= Date.parse(license.expiresAt)) {
+  const untilMs = coveredUntilMs(termOf(license));
+  if (license.expiresAt !== undefined && untilMs !== undefined && wanted.nowMs >= untilMs) {
     objections.push({ reason: 'expired', expiresAt: license.expiresAt });
   }
   if (license.product !== wanted.product) objections.push({ reason: 'other-product', product: license.product });

@@ -19,13 +19,16 @@ export interface ConsoleBackend {
   state(): ConsoleState;
   /** Calls back whenever the state has changed; returns how to stop. */
   subscribe(listener: () => void): () => void;
-  /** @throws `plan-changed`, `plan-blocked`, `rollover-running`, `cluster-unreachable` */
+  /** @throws `plan-changed`, `plan-blocked`, `version-withdrawn`, `rollover-running`, `cluster-unreachable` */
   apply(planHash: string): Promise<void>;
-  /** Looks for updates now. */
-  check(): Promise<void>;
+  /** Looks for updates now, and for all of it when `isWhole`. */
+  check(isWhole: boolean): Promise<void>;
+  /** @throws `risk-unknown` */
+  acceptRisk(name: string, isAccepted: boolean): Promise<void>;
 }
 
 const applySchema = z.strictObject({ plan: sha256HexSchema });
+const riskSchema = z.strictObject({ name: z.string().max(64), accepted: z.boolean() });
 
 export function consoleApi(backend: ConsoleBackend, token: string, log: Logger): Express {
   const app = express();
@@ -50,8 +53,13 @@ export function consoleApi(backend: ConsoleBackend, token: string, log: Logger):
     response.status(202).json({ status: 'running' });
   });
   app.post('/api/check', async (_request, response) => {
-    await backend.check();
+    await backend.check(true);
     response.json(backend.state().update);
+  });
+  app.post('/api/risks', async (request, response) => {
+    const { name, accepted } = riskSchema.parse(request.body);
+    await backend.acceptRisk(name, accepted);
+    response.json({ name, accepted });
   });
   app.use('/api', request => {
     throw agentError('not-found', `There is nothing at ${request.method} ${request.path}.`);
@@ -70,6 +78,8 @@ const STATUS: Readonly<Record<string, number>> = {
   unauthorized: 401,
   'not-found': 404,
   'request-invalid': 400,
+  'risk-unknown': 404,
+  'version-withdrawn': 409,
   'plan-changed': 409,
   'plan-blocked': 409,
   'cluster-unreachable': 503,

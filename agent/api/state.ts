@@ -71,6 +71,8 @@ export interface Offer {
   readonly planHash: string | undefined;
   /** Why the button is off; empty when it is on. */
   readonly objections: readonly string[];
+  /** There is no way back behind these versions once it is installed. */
+  readonly pointsOfNoReturn: readonly string[];
 }
 
 export interface ConsoleCluster {
@@ -85,7 +87,9 @@ export interface StateInput {
   readonly installed: Installed | undefined;
   readonly update: UpdateStatus;
   readonly knowledge: ConsoleState['knowledge'];
-  readonly newest: ReadyRelease | undefined;
+  /** What would be installed next. */
+  readonly target: ReadyRelease | undefined;
+  readonly pointsOfNoReturn: readonly string[];
   readonly proposal: Proposal | undefined;
   readonly executor: ExecutorView;
   readonly inventory: Inventory | undefined;
@@ -119,21 +123,21 @@ export function consoleState(input: StateInput): ConsoleState {
   };
 }
 
-function offerOf({ newest, installed, proposal, clusterProblem }: StateInput): Offer | undefined {
+function offerOf({ target, installed, proposal, clusterProblem, ...input }: StateInput): Offer | undefined {
   // Before anything is installed, a release is offered when the cluster runs something else.
-  const isNewer = installed ? newest && newest.document.counter > installed.counter : proposal !== undefined;
-  if (!newest || !isNewer) return undefined;
-  const { version, notes, size } = newest.document;
+  if (!target || (!installed && !proposal)) return undefined;
+  const { version, notes, size } = target.document;
   return {
     version,
     notes,
-    source: newest.source,
+    source: target.source,
     plainBytes: size.plainBytes,
-    fetchedBytes: newest.fetchedBytes,
-    reusedBytes: newest.reusedBytes,
+    fetchedBytes: target.fetchedBytes,
+    reusedBytes: target.reusedBytes,
     plan: proposal?.plan,
     planHash: proposal?.hash,
     objections: proposal ? proposal.objections : [clusterProblem ?? 'The cluster has not been observed yet.'],
+    pointsOfNoReturn: input.pointsOfNoReturn,
   };
 }
 

@@ -1,23 +1,32 @@
-// `rollover agent`: runs the on-prem agent; `rollover agent activate` binds the site to its license first, and
-// `rollover agent certificate` changes what it connects with.
-import { hostname } from 'node:os';
-import { Command, Option } from 'commander';
+// `rollover agent`: runs the on-prem agent; `rollover agent activate` binds the site to its license first,
+// `rollover agent certificate` changes what it connects with, `rollover agent accept-risk` lets an upgrade pass a risk, and
+// `rollover agent receipt` writes what the vendor is told.
+import { Command } from 'commander';
 import { pino } from 'pino';
-import { parseName, parsePath, parsePort, parseUrl, parseUrls } from '../../arguments.ts';
-import { type Hardware, hardwareSchema } from '../../bundles/index.ts';
+import { parsePath, parsePort, parseUrl, parseUrls } from '../../arguments.ts';
 import { stopSignal, type Terminal } from '../../terminal.ts';
 import { VERSION } from '../../version.ts';
 import { agentError } from '../errors.ts';
+import {
+  activationRequestCommand,
+  activationResponseCommand,
+  type SiteFlags,
+  siteChoice,
+  withSiteOptions,
+} from './activation.ts';
 import { type CertificateFlags, certificateChoice, certificateCommand, withCertificateOptions } from './certificate.ts';
 import { newsOf } from './events.ts';
 import {
   DEFAULT_BOOT_PORT,
   DEFAULT_CLUSTER,
   DEFAULT_CONSOLE_PORT,
+  parseLabels,
   parseMirrors,
   seconds,
   withData,
 } from './options.ts';
+import { receiptCommand } from './receipt.ts';
+import { acceptRiskCommand } from './risk.ts';
 
 interface RunFlags {
   readonly data: string;
@@ -28,18 +37,14 @@ interface RunFlags {
   readonly mirror: readonly string[];
   readonly peer: readonly string[];
   readonly checkEvery: number;
+  readonly label?: Readonly<Record<string, string>>;
   readonly rebootTimeout: number;
   readonly verbose?: boolean;
 }
 
-interface ActivateFlags extends CertificateFlags {
+interface ActivateFlags extends CertificateFlags, SiteFlags {
   readonly certificate?: string;
-  readonly data: string;
-  readonly name: string;
-  readonly channel?: string;
-  readonly hardware: Hardware;
   readonly offline?: boolean;
-  readonly rootFingerprint?: string;
 }
 
 export function agentCommand(terminal: () => Terminal): Command {
@@ -56,7 +61,12 @@ export function agentCommand(terminal: () => Terminal): Command {
       [],
     )
     .option('--peer <url...>', 'boot services of other agents nearby, to fetch sealed objects from', parseUrls, [])
-    .option('--check-every <seconds>', 'how often to look for updates', seconds, 60)
+    .option('--check-every <seconds>', 'how often to look for updates, on average', seconds, 60)
+    .option(
+      '--label <name=value...>',
+      'a label of this site, for staged rollouts; kept. NAME= takes it away',
+      parseLabels,
+    )
     .option('--reboot-timeout <seconds>', 'how long a node may take to come back', seconds, 900)
     .option('--verbose', 'log to stderr, as JSON lines')
     .action(async (flags: RunFlags) => {
@@ -74,6 +84,7 @@ export function agentCommand(terminal: () => Terminal): Command {
         checkEveryMs: flags.checkEvery * 1000,
         rebootTimeoutMs: flags.rebootTimeout * 1000,
         agentVersion: VERSION,
+        ...(flags.label ? { labels: flags.label } : {}),
         ...(flags.verbose ? { log: pino(pino.destination(2)) } : {}),
       });
       const { consoleUrl, bootUrl } = agent;
@@ -94,25 +105,22 @@ export function agentCommand(terminal: () => Terminal): Command {
   const activation = withData(command.command('activate'))
     .argument('<license-file>', 'the file that the vendor sent', parsePath)
     .description('bind this site to its license (once)')
-    .option('--name <name>', 'what people call this site', parseName, hostname())
-    .option('--channel <name>', 'channel to follow (default: the license’s first)')
-    .addOption(new Option('--hardware <kind>', 'what the nodes are').choices(hardwareSchema.options).default('x86_64'))
+    .addHelpText(
+      'after',
+      '\nExamples:\n  rollover agent activate acme.license.json\n  rollover agent activate acme.license.json --offline                          (behind an air gap)\n  rollover agent activate acme.license.json --certificate acme.p12             (where the vendor sent one)',
+    )
     .option('--offline', 'behind an air gap: ask nothing of the network, now or later')
-    .option('--root-fingerprint <sha256>', 'refuse a file that trusts another root of trust than this')
     .option('--certificate <file>', 'connect with this certificate (.p12), not with the license’s key', parsePath);
-  withCertificateOptions(activation).action(async (licenseFile: string, flags: ActivateFlags) => {
+  withCertificateOptions(withSiteOptions(activation)).action(async (licenseFile: string, flags: ActivateFlags) => {
     const { certificate: file } = flags;
     requireFitting(flags);
     const { activate } = await import('../update/activate.ts');
     const site = await activate({
       directory: flags.data,
       licenseFile,
-      name: flags.name,
+      ...siteChoice(flags),
       connected: !flags.offline,
-      hardware: flags.hardware,
       now: new Date(),
-      ...(flags.channel === undefined ? {} : { channel: flags.channel }),
-      ...(flags.rootFingerprint === undefined ? {} : { fingerprint: flags.rootFingerprint }),
       ...(file === undefined ? {} : { certificate: await certificateChoice(file, flags) }),
     });
     const { site: id, name, licenseId, product, channel, connected } = site;
@@ -121,7 +129,14 @@ export function agentCommand(terminal: () => Terminal): Command {
       `Site ${name} (${id}) follows ${product}/${channel} under license ${licenseId}${connected ? '' : ', without a network'}.`,
     );
   });
-  command.addCommand(certificateCommand(terminal));
+  const others = [
+    activationRequestCommand,
+    activationResponseCommand,
+    certificateCommand,
+    acceptRiskCommand,
+    receiptCommand,
+  ];
+  for (const make of others) command.addCommand(make(terminal));
   return command;
 }
 

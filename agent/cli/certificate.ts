@@ -35,6 +35,7 @@ export function certificateCommand(terminal: () => Terminal): Command {
   return withCertificateOptions(withData(new Command('certificate')))
     .argument('<file>', 'the .p12 file that the vendor sent', parsePath)
     .description('connect with this certificate from now on: the first one of an activated site, or its next one')
+    .addHelpText('after', '\nExample:\n  rollover agent certificate acme-2.p12')
     .action(async (file: string, flags: CertificateFlags & { readonly data: string }) => {
       const { certificateEnd, replaceCertificate } = await import('../update/certificate.ts');
       const site = await replaceCertificate(flags.data, await certificateChoice(file, flags), new Date());

@@ -24,7 +24,8 @@ function entryText({ node, text }: ConsoleState['journal'][number]): string {
 }
 
 /** Progress in bytes is for the console. */
-function updateText({ update: { phase, version, problem } }: ConsoleState): string {
+function updateText({ update: { phase, version, problem, path } }: ConsoleState): string {
   if (phase === 'fetching' || phase === 'unpacking') return `${phase} ${version}`;
-  return problem ? `Looking for updates failed: ${problem.message} ${problem.hint}` : '';
+  if (problem) return `Looking for updates failed: ${problem.message} ${problem.hint}`;
+  return path?.waitingFor === undefined ? '' : `Waiting. ${path.waitingFor}`;
 }

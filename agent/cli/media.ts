@@ -2,18 +2,19 @@
 import { Command } from 'commander';
 import { openMedia, requireMediaFor } from '../../airgap/index.ts';
 import { parsePath } from '../../arguments.ts';
-import { hasCode, refreshFromMedium, signingError } from '../../signing/index.ts';
 import { bytes, type Terminal } from '../../terminal.ts';
+import { VERSION } from '../../version.ts';
 import { knowledgeText } from '../api/knowledge-text.ts';
-import { readKnowledge, standingNow } from '../update/knowledge.ts';
+import { knowledgeNow, readKnowledge } from '../update/knowledge.ts';
+import { takeFromMedium } from '../update/medium.ts';
 import { readSite } from '../update/site.ts';
-import { takeUpdate } from '../update/take.ts';
 import { withData } from './options.ts';
 
 export function mediaImportCommand(terminal: () => Terminal): Command {
   return withData(new Command('import'))
     .argument('<directory>', 'the stick, where it is mounted', parsePath)
     .description('verify a stick and take its release; safe to run again')
+    .addHelpText('after', '\nExample:\n  rollover media import /media/stick')
     .action(async (directory: string, flags: { readonly data: string }) => {
       const out = terminal();
       out.resumable();
@@ -23,26 +24,15 @@ export function mediaImportCommand(terminal: () => Terminal): Command {
       out.say(`… ${directory} carries ${product} ${version} (${channel}), exported ${exportedAt}`);
       requireMediaFor(media, site);
       const progress = out.progress('importing');
-      const { release, isNew } = await takeUpdate({
+      const { release, isNew } = await takeFromMedium(directory, media, {
         directory: flags.data,
         site,
-        source: media.source,
-        follow: refreshFromMedium,
+        agentVersion: VERSION,
         now: new Date(),
         onProgress: ({ phase, doneBytes, totalBytes }) => progress.update(doneBytes, totalBytes, phase),
-      })
-        .catch(error => {
-          if (!hasCode(error, 'metadata-version')) throw error;
-          const what = `${directory}, exported at ${exportedAt}, is older than what this site has seen`;
-          throw signingError('metadata-version', `${what}. ${error.message}`, {
-            cause: error,
-            hint: 'Use the newest stick, or export a new one.',
-          });
-        })
-        .finally(() => progress.end());
+      }).finally(() => progress.end());
       const { document, fetchedBytes, reusedBytes } = release;
-      const known = await readKnowledge(flags.data);
-      const knowledge = known && { ...known, standing: standingNow(known, new Date()) };
+      const knowledge = knowledgeNow(await readKnowledge(flags.data), new Date());
       const result = {
         version: document.version,
         manifest: document.manifest.sha256,

@@ -2,6 +2,7 @@
 import { counted } from '../../signing/index.ts';
 import { bytes, duration, table, withoutControls } from '../../terminal.ts';
 import { knowledgeText } from '../api/knowledge-text.ts';
+import { noReturnText } from '../api/path-text.ts';
 import type { ConsoleState } from '../api/state.ts';
 import type { Plan } from '../model/plan.ts';
 import type { UpdateStatus } from '../update/watcher.ts';
@@ -13,6 +14,7 @@ export function statusText(state: ConsoleState): string {
     `installed  ${installedText(state)}`,
     `offered    ${offer ? `${offer.version} (${bytes(offer.plainBytes)}, from ${offer.source})` : 'nothing newer'}`,
     `update     ${updateText(state.update)}`,
+    ...pathLines(state.update),
     ...sourceLines(state.update),
     `knowledge  ${knowledgeText(state.knowledge)}`,
   ];
@@ -35,6 +37,14 @@ export function statusText(state: ConsoleState): string {
   return lines.join('\n');
 }
 
+/** What is next for this site, what it waits for, and how the vendor's path goes. */
+function pathLines({ path }: UpdateStatus): readonly string[] {
+  if (!path) return [];
+  const held = path.heldBack.map(({ reason, code }) => `waits for  ${reason} (${code})`);
+  const next = path.nextChange === undefined ? [] : [`changes    ${path.nextChange}`];
+  return [...held, ...next, ...path.sentences.map(sentence => `path       ${sentence}`)].map(withoutControls);
+}
+
 /** Who is asked for updates, each with the reason why it was given up. */
 function sourceLines({ sources = [] }: UpdateStatus): readonly string[] {
   return sources.map(({ name, problem }) => {
@@ -43,7 +53,13 @@ function sourceLines({ sources = [] }: UpdateStatus): readonly string[] {
   });
 }
 
-export function planText({ plan, planHash, objections, version }: Offer & { readonly plan: Plan }): string {
+export function planText({
+  plan,
+  planHash,
+  objections,
+  version,
+  pointsOfNoReturn,
+}: Offer & { readonly plan: Plan }): string {
   const rows = plan.batches.map((b, i) => [String(i + 1), b.rack, b.nodes.join(' '), duration(b.etaMs), b.reason]);
   const size = `${plan.batches.length} batches, about ${duration(plan.etaMs)}`;
   const bound = `at least ${duration(plan.lowerBoundMs)}, because ${plan.binding}`;
@@ -53,6 +69,7 @@ export function planText({ plan, planHash, objections, version }: Offer & { read
     isEmpty
       ? `To ${version}: nothing to reboot, every node runs its image already.`
       : `To ${version}: ${size}; ${bound}`,
+    ...(pointsOfNoReturn.length === 0 ? [] : [noReturnText(pointsOfNoReturn)]),
     ...objections.map(objection => `Waits for: ${objection}`),
     ...(isEmpty ? [] : ['', table(['batch', 'rack', 'nodes', 'about', 'why'], rows)]),
   ].join('\n');

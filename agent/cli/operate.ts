@@ -11,7 +11,8 @@ import { DEFAULT_CONSOLE_PORT, withData } from './options.ts';
 
 const TIMEOUT_MS = 15_000;
 
-interface Flags {
+/** What it takes to ask a running agent. */
+export interface AskFlags {
   readonly data: string;
   readonly consolePort: number;
 }
@@ -19,7 +20,7 @@ interface Flags {
 export function statusCommand(terminal: () => Terminal): Command {
   return reaching(new Command('status'))
     .description('what runs here, what is offered, how a rollover goes')
-    .action(async (flags: Flags) => {
+    .action(async (flags: AskFlags) => {
       const state = await ask<ConsoleState>(flags, '/api/state');
       terminal().result(state, statusText(state));
     });
@@ -28,9 +29,11 @@ export function statusCommand(terminal: () => Terminal): Command {
 export function planCommand(terminal: () => Terminal): Command {
   return reaching(new Command('plan'))
     .description('how the cluster would be brought to the offered release')
-    .action(async (flags: Flags) => {
+    .action(async (flags: AskFlags) => {
       const { offer, update, clusterProblem } = await ask<ConsoleState>(flags, '/api/state');
       if (!offer) {
+        const [held] = update.path?.heldBack ?? [];
+        if (held && !update.problem) throw agentError(held.code, `There is nothing to plan yet. ${held.reason}`);
         const why = update.problem ? ` The last look for updates failed: ${problemText(update.problem)}` : '';
         throw agentError('update-none', `There is nothing to plan: no newer release lies ready.${why}`);
       }
@@ -53,7 +56,11 @@ export function applyCommand(terminal: () => Terminal): Command {
   return reaching(new Command('apply'))
     .argument('<plan>', 'the hash that `rollover plan` printed', parsePlanHash)
     .description('carry out a plan: what the console’s Update button does')
-    .action(async (plan: string, flags: Flags) => {
+    .addHelpText(
+      'after',
+      '\nExamples:\n  rollover plan                                    (shows the plan and its hash)\n  rollover apply 3f9c…',
+    )
+    .action(async (plan: string, flags: AskFlags) => {
       await ask(flags, '/api/rollover', { plan });
       terminal().result({ status: 'running', plan }, 'The rollover has started. `rollover status` follows it.');
     });
@@ -64,7 +71,8 @@ function parsePlanHash(text: string): string {
   throw new InvalidArgumentError('A plan is named by 64 hexadecimal digits: copy what `rollover plan` prints.');
 }
 
-function reaching(command: Command): Command {
+/** Adds what it takes to find the agent: the options of {@link AskFlags}. */
+export function reaching(command: Command): Command {
   return withData(command).option(
     '--console-port <number>',
     'port of the agent’s console',
@@ -73,7 +81,8 @@ function reaching(command: Command): Command {
   );
 }
 
-async function ask<T>({ data, consolePort }: Flags, path: string, body?: unknown): Promise<T> {
+/** Asks the running agent; with a body, to do something. @throws `agent-unreachable`, `unauthorized`, and its refusals */
+export async function ask<T>({ data, consolePort }: AskFlags, path: string, body?: unknown): Promise<T> {
   const bytes = await readFileIfAny(join(data, 'console.token'));
   if (!bytes) throw agentError('agent-unreachable', `There is no agent in ${data}.`);
   const token = bytes.toString('utf8');

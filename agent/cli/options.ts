@@ -33,3 +33,10 @@ export function seconds(text: string): number {
   if (Number.isFinite(number) && number > 0 && number <= 86_400) return number;
   throw new InvalidArgumentError('Use a number of seconds, at most a day.');
 }
+
+/** `NAME=VALUE`, for an option that takes several. */
+export function parseLabels(text: string, before: Readonly<Record<string, string>> = {}): Record<string, string> {
+  const [, name, value] = /^([^=\p{Cc}]{1,64})=(\P{Cc}{0,128})$/u.exec(text) ?? [];
+  if (name === undefined || value === undefined) throw new InvalidArgumentError('Use a label such as ring=early.');
+  return { ...before, [name]: value };
+}

@@ -12,7 +12,7 @@ export function simulateCommand(terminal: () => Terminal): Command {
     .description('run a SIMULATED cluster (3 racks, 12 nodes) for an agent to drive')
     .option('--port <number>', 'port to listen on', parsePort, DEFAULT_PORT)
     .option('--boot <url>', 'boot service that its nodes boot from', parseUrl, `http://127.0.0.1:${DEFAULT_BOOT_PORT}`)
-    .option('--speed <factor>', 'how many times faster than by default everything in it goes', factor, 1)
+    .option('--speed <factor>', 'how many times faster everything in it goes', factor, 1)
     .action(async (flags: { readonly port: number; readonly boot: string; readonly speed: number }) => {
       const out = terminal();
       const stopped = stopSignal();

@@ -1,7 +1,7 @@
 // Binds this site to its license: over the network once, or, behind an air gap, with the license file alone.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { targetPaths } from '../../bundles/index.ts';
+import { type LicenseFile, targetPaths } from '../../bundles/index.ts';
 import { fileTrustStore, type License, reasonOf, refresh, verifyLicense } from '../../signing/index.ts';
 import { agentError } from '../errors.ts';
 import { type CertificateChoice, withCertificate } from './certificate.ts';
@@ -32,13 +32,7 @@ export interface ActivationChoice extends SiteChoice {
  */
 export async function activate(choice: ActivationChoice): Promise<Site> {
   await requireNoSite(choice.directory);
-  const bytes = await readFile(choice.licenseFile).catch(cause => {
-    throw agentError('license-file', `${choice.licenseFile} cannot be read: ${reasonOf(cause)}.`, {
-      cause,
-      hint: 'Name the file that the vendor sent, and read it as a user that may.',
-    });
-  });
-  const keyed = newSite(parseLicenseFile(bytes, choice.licenseFile), choice);
+  const keyed = newSite(await licenseFileAt(choice.licenseFile), choice);
   const wanted = choice.certificate ? await withCertificate(keyed, choice.certificate, choice.now) : keyed;
   const site = choice.connected ? await writePendingSite(choice.directory, wanted) : wanted;
   if (!choice.connected) {
@@ -61,7 +55,19 @@ export async function activate(choice: ActivationChoice): Promise<Site> {
   }
 }
 
-function requireChannel({ product, channels }: License, channel: string): void {
+/** @throws `license-file` */
+export async function licenseFileAt(path: string): Promise<LicenseFile> {
+  const bytes = await readFile(path).catch(cause => {
+    throw agentError('license-file', `${path} cannot be read: ${reasonOf(cause)}.`, {
+      cause,
+      hint: 'Name the file that the vendor sent, and read it as a user that may.',
+    });
+  });
+  return parseLicenseFile(bytes, path);
+}
+
+/** @throws `license-refused` */
+export function requireChannel({ product, channels }: License, channel: string): void {
   if (channels.includes(channel)) return;
   throw agentError('license-refused', `The license for ${product} does not include the channel ${channel}.`);
 }

@@ -9,11 +9,19 @@ import {
   directorResponseSchema,
   FragmentStore,
   feedPaths,
+  MOST_OBJECT_URLS,
+  objectUrlsSchema,
   parseDocument,
+  type SeatLease,
+  type SeatRequest,
   type SiteReport,
+  seatLeaseSchema,
+  type Watch,
 } from '../../bundles/index.ts';
-import { type MetadataSource, RolloverError, type Wrap, wrapSchema } from '../../signing/index.ts';
+import { type MetadataSource, RolloverError, type SealedMessage, type Wrap, wrapSchema } from '../../signing/index.ts';
 import { agentError } from '../errors.ts';
+import { openBucket } from './bucket.ts';
+import type { Said } from './bulletin.ts';
 import { collectAtMost } from './collect.ts';
 import { type FeedConnection, transportError } from './feed-connection.ts';
 import { mtlsConnection } from './mtls-connection.ts';
@@ -27,14 +35,25 @@ const CONNECT_TIMEOUT_MS = 10_000;
 /** Of what this site tells the service. */
 const ANSWER_TIMEOUT_MS = 120_000;
 const JSON_BYTES = 64 * 1024;
+/** An address is long: the signature stands in it, and so may a token of a role. */
+const OBJECT_URLS_BYTES = MOST_OBJECT_URLS * 5 * 1024;
 const DIRECTOR_BYTES = 256 * 1024;
+/** 16 rollouts that name a thousand sites in each of several stages, and 200 yanks in full length. */
+const BULLETIN_BYTES = 4 * 1024 * 1024;
 
 export interface FeedClient extends MetadataSource, BundleSource {
   /** Binds the site to its license; returns the license document. */
   activate(request: ActivationRequest): Promise<string>;
-  report(report: SiteReport): Promise<void>;
+  /** What the service says of a channel; `unchanged` when that has this ETag still. */
+  bulletin(product: string, channel: string, etag?: string): Promise<Answered | { readonly kind: 'unchanged' }>;
+  report(report: SiteReport | SealedMessage): Promise<void>;
+  /** Leases seats of a floating license, in place of those that the site has. */
+  seats(request: SeatRequest): Promise<SeatLease>;
   close(): void;
 }
+
+/** What a service that answers has to say of a channel. */
+type Answered = Exclude<Said, { readonly kind: 'silent' }>;
 
 export interface FeedOptions {
   readonly connectTimeoutMs?: number;
@@ -71,6 +90,17 @@ export function feedClient(
       const answer = await required(feedPaths.director(site.site), DIRECTOR_BYTES);
       return parseDocument(directorResponseSchema, answer, 'answer about this site').document;
     },
+    async bucket(digests) {
+      const askWhere = async (wanted: readonly string[]) => {
+        const answer = await post(sender, feedPaths.objectUrls, { digests: wanted }, OBJECT_URLS_BYTES);
+        return answer && parseDocument(objectUrlsSchema, answer, 'answer about objects');
+      };
+      return openBucket(askWhere, digests, connection.host);
+    },
+    bulletin: (product, channel, etag) =>
+      visit.spend('the bulletin', BULLETIN_BYTES, watch =>
+        askBulletin(sender, feedPaths.bulletin(product, channel), etag, watch),
+      ),
     async license() {
       return parseDocument(activationResponseSchema, await required(feedPaths.license, JSON_BYTES), 'license').license;
     },
@@ -82,8 +112,40 @@ export function feedClient(
     async report(body) {
       await post(sender, feedPaths.reports, body);
     },
+    async seats(body) {
+      const answer = await post(sender, feedPaths.seats, body);
+      if (!answer) throw agentError('feed-failed', 'The service has no seats to lease.');
+      return parseDocument(seatLeaseSchema, answer, 'answer about seats');
+    },
     close: () => agent.destroy(),
   };
+}
+
+/** One small question, answered without a body while nothing has changed (RFC 9110, section 13.1.2). */
+async function askBulletin(sender: Sender, path: string, etag: string | undefined, { asked, arrived, signal }: Watch) {
+  asked();
+  const condition = etag === undefined ? {} : { 'if-none-match': etag };
+  const response = await sender.ask(path, { 'accept-encoding': 'identity', ...condition }, signal);
+  const { statusCode = 0, headers } = response;
+  const isKnown = statusCode === 304 && etag !== undefined;
+  if (statusCode !== 200 && !isKnown && !sender.missing.includes(statusCode)) throw await sender.refusal(response);
+  const tooLarge = () => agentError('feed-too-large', `The ${sender.name} sends a bulletin of too many bytes.`);
+  const body = await collectAtMost(counting(response, arrived), BULLETIN_BYTES, tooLarge).catch(error => {
+    throw error instanceof RolloverError ? error : sender.broken(error);
+  });
+  if (isKnown) return { kind: 'unchanged' as const };
+  if (statusCode !== 200) return { kind: 'none' as const };
+  const tag = headers.etag !== undefined && ETAG.test(headers.etag) ? { etag: headers.etag } : {};
+  return { kind: 'document' as const, document: body.toString('utf8').trim(), ...tag };
+}
+
+const ETAG = /^(W\/)?"[\x21\x23-\x7e]{1,128}"$/;
+
+async function* counting(parts: AsyncIterable<Uint8Array>, arrived: Watch['arrived']) {
+  for await (const part of parts) {
+    arrived(part.length);
+    yield part;
+  }
 }
 
 interface FeedSender extends Sender {
@@ -112,19 +174,24 @@ function feedSender({ host, port }: FeedConnection, agent: http.Agent): FeedSend
 }
 
 /** The answer, undefined where the service has nothing of the kind. */
-async function post(sender: FeedSender, path: string, body: unknown): Promise<Buffer | undefined> {
+async function post(
+  sender: FeedSender,
+  path: string,
+  body: unknown,
+  mostBytes = JSON_BYTES,
+): Promise<Buffer | undefined> {
   const response = await sender.post(path, JSON.stringify(body), AbortSignal.timeout(ANSWER_TIMEOUT_MS));
   const status = response.statusCode ?? 0;
   const isMissing = sender.missing.includes(status);
   if (!isMissing && (status < 200 || status >= 300)) throw await sender.refusal(response);
-  const answer = await collect(response, sender.name);
+  const answer = await collect(response, sender.name, mostBytes);
   return isMissing ? undefined : answer;
 }
 
-async function collect(response: http.IncomingMessage, name: string): Promise<Buffer> {
-  const tooLarge = () => agentError('feed-too-large', `The ${name} answers with more than ${JSON_BYTES} bytes.`);
+async function collect(response: http.IncomingMessage, name: string, mostBytes = JSON_BYTES): Promise<Buffer> {
+  const tooLarge = () => agentError('feed-too-large', `The ${name} answers with more than ${mostBytes} bytes.`);
   try {
-    return await collectAtMost(response, JSON_BYTES, tooLarge);
+    return await collectAtMost(response, mostBytes, tooLarge);
   } catch (error) {
     throw error instanceof RolloverError ? error : stopped(name, error);
   }

@@ -57,6 +57,11 @@ export function readKnowledge(directory: string): Promise<Knowledge | undefined>
   return readStateFile(pathIn(directory), schema);
 }
 
+/** What is known, and where the site stands by it at this moment; undefined while nothing is known. */
+export function knowledgeNow(knowledge: Knowledge | undefined, now: Date) {
+  return knowledge && { ...knowledge, standing: standingNow(knowledge, now) };
+}
+
 /** Where the site stands now, by the vendor's signed policy. */
 export function standingNow({ expires, grace }: Knowledge, now: Date): Standing {
   return standingAt(Date.parse(expires), grace, now.getTime());

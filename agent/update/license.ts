@@ -1,14 +1,17 @@
 // The license that a site goes by: its own, or a later one that the source brings, so that renewals and documents of a new issuer
 // key arrive with the updates, over the network and on sticks.
-import { type BundleSource, targetPaths } from '../../bundles/index.ts';
+import { type BundleSource, type ReleaseDocument, targetPaths } from '../../bundles/index.ts';
 import {
+  covers,
   entitlementPublicKey,
   hasCode,
+  isLocked,
   type License,
   type LicenseObjection,
   licenseObjections,
   type Repository,
   RolloverError,
+  termOf,
   verifyLicense,
 } from '../../signing/index.ts';
 import { agentError } from '../errors.ts';
@@ -27,10 +30,12 @@ export async function followLicense(
   now: Date,
 ): Promise<License> {
   const { bytes: issuers } = await repository.target(targetPaths.issuers);
-  const kept = await verifiedFor(site, site.license, issuers);
+  const publicKey = await entitlementPublicKey(entitlementSecret(site));
+  const verified = (document: string) => verifiedFor({ id: site.licenseId, publicKey }, document, issuers);
+  const kept = await verified(site.license);
   for (const source of sources) {
     const brought = await broughtBy(source);
-    const fresh = brought === undefined ? undefined : await verifiedFor(site, brought, issuers);
+    const fresh = brought === undefined ? undefined : await verified(brought);
     if (brought === undefined || !fresh || (kept && fresh.issuedAt <= kept.issuedAt)) continue;
     requireCovers(fresh, site, now);
     await writeSite(directory, { ...site, license: brought });
@@ -52,12 +57,14 @@ async function broughtBy(source: BundleSource): Promise<string | undefined> {
 }
 
 /** Undefined for a document that no issuer of today signed, or that is for another license or another entitlement key. */
-async function verifiedFor(site: Site, document: string, issuers: Uint8Array): Promise<License | undefined> {
+async function verifiedFor(
+  ours: { readonly id: string; readonly publicKey: string },
+  document: string,
+  issuers: Uint8Array,
+): Promise<License | undefined> {
   try {
     const license = await verifyLicense(document, issuers);
-    const isOurs =
-      license.id === site.licenseId &&
-      license.entitlement.publicKey === (await entitlementPublicKey(entitlementSecret(site)));
+    const isOurs = license.id === ours.id && license.entitlement.publicKey === ours.publicKey;
     return isOurs ? license : undefined;
   } catch (error) {
     if (hasCode(error, 'license-invalid')) return undefined;
@@ -65,9 +72,23 @@ async function verifiedFor(site: Site, document: string, issuers: Uint8Array): P
   }
 }
 
+/**
+ * What was made while the license was valid stays open to it, where it says so: it is needed for recovery. The service's word to
+ * this site goes by the day of publication, which is later.
+ *
+ * @throws `license-refused`
+ */
+export function requireCovered(license: License, { version, createdAt }: ReleaseDocument, now: Date): void {
+  if (covers(termOf(license), Date.parse(createdAt), now.getTime())) return;
+  const what = `License ${license.id} expired at ${license.expiresAt}`;
+  throw agentError('license-refused', `${what}, and does not include ${version}, which is newer.`);
+}
+
+/** An end is no objection by itself: it depends on the release. */
 function requireCovers(license: License, site: Site, now: Date): void {
   const wanted = { product: site.product, channel: site.channel, nowMs: now.getTime() };
-  const objections = licenseObjections(license, wanted);
+  const isOver = isLocked(termOf(license), wanted.nowMs);
+  const objections = licenseObjections(license, wanted).filter(({ reason }) => isOver || reason !== 'expired');
   if (objections.length === 0) return;
   const isEarly = objections.some(({ reason }) => reason === 'not-yet-valid');
   const hint = isEarly ? { hint: 'Check the clock of this machine (`date`): it may be behind.' } : {};

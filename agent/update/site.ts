@@ -14,6 +14,7 @@ import {
 import {
   ensureDirectory,
   fromBase64url,
+  OVERAGES,
   publicKeyOf,
   readFileIfAny,
   sha256Hex,
@@ -21,6 +22,7 @@ import {
   writeFileAtomic,
 } from '../../signing/index.ts';
 import { agentError } from '../errors.ts';
+import type { LicenseClaims } from './license-limits.ts';
 
 const certificateSchema = z.strictObject({
   /** The service's port for it. */
@@ -136,13 +138,19 @@ export async function requireNoSite(directory: string): Promise<void> {
  */
 export async function writePendingSite(directory: string, site: Site): Promise<Site> {
   await ensureDirectory(directory, 0o700);
-  const known = await readSiteFile(pendingPath(directory)).catch(() => undefined);
-  if (known?.licenseId === site.licenseId) {
-    const { site: id, privateKey, publicKey } = known;
-    return { ...site, site: id, privateKey, publicKey };
-  }
-  await writeFileAtomic(pendingPath(directory), encodeSite(site), 0o600);
-  return site;
+  const known = await readPendingSite(directory).catch(() => undefined);
+  const pending = known?.licenseId === site.licenseId ? { ...site, ...identityOf(known) } : site;
+  await writeFileAtomic(pendingPath(directory), encodeSite(pending), 0o600);
+  return pending;
+}
+
+function identityOf({ site, privateKey, publicKey }: Site) {
+  return { site, privateKey, publicKey };
+}
+
+/** The site that is about to be activated; undefined for none. @throws `site-damaged` */
+export async function readPendingSite(directory: string): Promise<Site | undefined> {
+  return readSiteFile(pendingPath(directory));
 }
 
 /** Writes an activated site. @throws `disk-write` */
@@ -170,9 +178,9 @@ export function entitlementSecret(site: Site): Buffer {
   return fromBase64url(site.entitlementSecret);
 }
 
-/** How many nodes the license covers. Read unverified: a license that was altered is refused with the next release. */
-export function licensedNodes(site: Site): number {
-  return unverifiedClaims(site.license).limits.nodes;
+/** What the license says of this site's use of it. Read unverified: one that was altered is refused with the next release. */
+export function licenseClaims(site: Site): LicenseClaims {
+  return unverifiedClaims(site.license);
 }
 
 const claimsSchema = z.object({
@@ -180,6 +188,10 @@ const claimsSchema = z.object({
   product: z.string(),
   channels: z.array(z.string()).min(1),
   limits: z.object({ nodes: z.int() }),
+  expiresAt: z.iso.datetime().optional(),
+  trial: z.literal(true).optional(),
+  overage: z.enum(OVERAGES).optional(),
+  floating: z.literal(true).optional(),
 });
 
 /** Names only, to know what to ask for. Nothing is granted by them: the license is verified before it is used. */

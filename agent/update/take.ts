@@ -8,13 +8,13 @@ import { pipeline } from 'node:stream/promises';
 import {
   type BundleSource,
   bundleError,
+  type ClosableSource,
   type DroppedSource,
   type FragmentStore,
   filesystemStore,
   imageDigest,
+  type Manifest,
   type ObjectSource,
-  offeredDocument,
-  offeredReleases,
   openRelease,
   type ReleaseDocument,
   removeTree,
@@ -22,7 +22,6 @@ import {
   unpackRelease,
 } from '../../bundles/index.ts';
 import {
-  type Director,
   type Failure,
   fileTrustStore,
   hasCode,
@@ -30,6 +29,7 @@ import {
   type MetadataSource,
   type ReferenceTime,
   type Repository,
+  RolloverError,
   referenceTime,
   type refresh,
   tryLock,
@@ -37,11 +37,15 @@ import {
 } from '../../signing/index.ts';
 import { agentError } from '../errors.ts';
 import { takeAttestations } from './attestations.ts';
-import { agrees, followDirector } from './director.ts';
+import type { Said } from './bulletin.ts';
+import { followDirector } from './director.ts';
 import { type Knowledge, knowledgeOf, standingNow, writeKnowledge } from './knowledge.ts';
-import { followLicense } from './license.ts';
+import { followLicense, requireCovered } from './license.ts';
+import { nextRelease } from './next-release.ts';
 import { addReady, type ReadyRelease, readyReleases, releaseFolder } from './releases.ts';
+import { followReportKey } from './report-key.ts';
 import { entitlementSecret, type Site } from './site.ts';
+import { forgetVisited } from './visited.ts';
 
 export type TakePhase = 'checking' | 'fetching' | 'unpacking';
 
@@ -58,6 +62,10 @@ export interface TakeOptions {
   readonly source: MetadataSource & BundleSource;
   /** How the source's metadata is followed, when there are no mirrors: `refreshFromMedium` for what may have lain on a shelf. */
   readonly follow: typeof refresh;
+  /** Some versions need a newer one. */
+  readonly agentVersion: string;
+  /** What the service says of the channel. Absent for a medium: what it carries, the vendor has sent. */
+  readonly bulletin?: Said;
   /** Others that may have all of it. What they say is worth what it proves, as with any source. */
   readonly mirrors?: readonly (MetadataSource & BundleSource)[];
   /** Others on the local network that may have segments already. */
@@ -82,7 +90,7 @@ export interface Taken {
  *
  * 1. the metadata is newer than what is known, has not expired by the clock or by what was signed since, and is signed by who
  *    may sign it
- * 2. the license is the vendor's, and covers product, channel and day
+ * 2. the license is the vendor's, and covers product, channel and, by its end, the release
  * 3. the service says what this site may install, and has not said it longer ago than before
  * 4. the newest release of the channel that the service names is the very one that the channel's role has signed
  * 5. its provenance is about it
@@ -97,6 +105,7 @@ export async function takeUpdate(options: TakeOptions): Promise<Taken> {
   const lock = await tryLock(join(options.directory, 'update.lock'));
   if (!lock) throw agentError('update-busy', 'Another check or import of this site is under way.');
   try {
+    await forgetVisited(options.directory);
     return await take(options);
   } finally {
     await lock.release();
@@ -120,25 +129,32 @@ async function take(options: TakeOptions): Promise<Taken> {
   const folder = releaseFolder(document);
   const known = (await readyReleases(directory)).find(r => r.document.manifest.sha256 === document.manifest.sha256);
   if (known && (await isBootable(join(directory, folder), document))) return { release: known, isNew: false, license };
-  // Not there, or damaged since: it is unpacked from verified segments (again).
-  await removeTree(join(directory, folder));
-
   if (!known && standingNow(knowledge, now) === 'restricted') {
     const what = `What ${source.name} proves expired at ${knowledge.expires}`;
     throw agentError('knowledge-old', `${what}; the vendor allows no new version by it.`);
   }
+  // Not there, or damaged since: it is unpacked from verified segments (again).
+  await removeTree(join(directory, folder));
+
   const { version } = document;
   const store = filesystemStore(join(directory, 'objects'));
   const holder = { id: license.id, secret: entitlementSecret(site) };
-  const objects = [...sources, ...peers];
+  const everybody = [...sources, ...peers];
   const syncing = { ...(onDropped ? { onDropped } : {}), ...(fragments ? { fragments } : {}) };
-  const manifest = await openRelease(document, holder, { wraps: sources, objects }, store, syncing);
-  const fetch = (verifyStored: boolean) =>
-    syncSegments(manifest, objects, store, {
-      ...syncing,
-      verifyStored,
-      onProgress: ({ doneBytes, totalBytes }) => onProgress?.({ phase: 'fetching', version, doneBytes, totalBytes }),
-    });
+  const manifest = await openRelease(document, holder, { wraps: sources, objects: everybody }, store, syncing);
+  const fetch = async (verifyStored: boolean) => {
+    const bucket = await bucketOf(source, manifest);
+    try {
+      return await syncSegments(manifest, bucket ? [bucket, ...everybody] : everybody, store, {
+        ...syncing,
+        verifyStored,
+        rankOf: asked => (bucket && asked === source ? 1 : 0),
+        onProgress: ({ doneBytes, totalBytes }) => onProgress?.({ phase: 'fetching', version, doneBytes, totalBytes }),
+      });
+    } finally {
+      bucket?.close();
+    }
+  };
   let sync = await fetch(false);
 
   const totalBytes = document.size.plainBytes;
@@ -177,42 +193,44 @@ async function take(options: TakeOptions): Promise<Taken> {
   return { release, isNew: true, license };
 }
 
-/** Everything that is read of the signed metadata: the license that covers, and the release that both opinions agree on. */
+/** Where the source's objects can be fetched beside it; undefined too when it does not answer: then it is found out by asking it. */
+async function bucketOf(source: BundleSource, { segments }: Manifest): Promise<ClosableSource | undefined> {
+  try {
+    return await source.bucket?.(Array.from(segments, ({ name }) => name));
+  } catch (error) {
+    if (error instanceof RolloverError) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Everything that is read of the signed metadata: the license that covers, and the release that is next for this site. What was
+ * learned is kept, also when that has to wait.
+ *
+ * @throws `update-held-back` and `agent-too-old` when what is offered is not for this site yet; what `nextRelease` throws
+ */
 async function readRelease(
-  { directory, site, source }: TakeOptions,
+  options: TakeOptions,
   sources: readonly BundleSource[],
   repository: Repository,
   time: ReferenceTime,
   now: Date,
 ): Promise<{ readonly license: License; readonly document: ReleaseDocument; readonly knowledge: Knowledge }> {
+  const { directory, site, source } = options;
   const license = await followLicense(directory, site, repository, sources, now);
   const director = await followDirector(directory, site, repository, sources);
-  const document = await newestRelease(repository, site, director);
-  await time.advance(newestSigned(repository, document));
+  await followReportKey(directory, site, repository);
+  const next = await nextRelease(options, repository, director, now);
+  if ('document' in next) {
+    requireCovered(license, next.document, now);
+    await time.advance(newestSigned(repository, next.document));
+  }
   const knowledge = knowledgeOf(site, repository, director, source.name);
   await writeKnowledge(directory, knowledge);
+  if ('waiting' in next) throw next.waiting;
+  const { document } = next;
   await takeAttestations(directory, site, repository, document);
   return { license, document, knowledge };
-}
-
-/**
- * The newest release that both opinions agree on.
- *
- * @throws `update-none` when the channel, or the service for this site, offers nothing; `release-disputed` when they differ
- */
-async function newestRelease(repository: Repository, site: Site, { installs }: Director): Promise<ReleaseDocument> {
-  const { product, channel } = site;
-  const releases = await offeredReleases(repository, product, channel);
-  const named = installs.filter(install => install.channel === channel);
-  const newest = releases.findLast(release => named.some(install => install.version === release.version));
-  if (!newest) throw agentError('update-none', `The channel ${channel} offers nothing to this site yet.`);
-  const document = await offeredDocument(repository, product, channel, newest);
-  if (named.some(install => agrees(install, document, channel, site.hardware))) return document;
-  const what = `${product} ${newest.version}`;
-  throw agentError(
-    'release-disputed',
-    `What the service offers as ${what} is not what was signed, or not for this site.`,
-  );
 }
 
 /** The latest time under the vendor's offline keys. */

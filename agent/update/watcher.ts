@@ -1,16 +1,22 @@
-// Keeps looking for updates: asks the service now and then, and notices what an import has brought. What it found out is
-// data for the console; a failed check is tried again and never stops anything.
+// Keeps looking for updates: asks the service now and then, and notices what an import has brought. Most looks end with one small
+// question, whether the bulletin has changed (`visited.ts`). What it found out is data for the console; a failed check is tried
+// again and never stops anything.
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { type DroppedSource, FragmentStore } from '../../bundles/index.ts';
-import { RolloverError, refresh } from '../../signing/index.ts';
-import { feedClient } from './feed-client.ts';
+import { hasCode, RolloverError, refresh } from '../../signing/index.ts';
+import { readFollowedBulletin, type Said, sameContent } from './bulletin.ts';
+import { type FeedClient, feedClient } from './feed-client.ts';
 import { type Knowledge, readKnowledge } from './knowledge.ts';
 import { mirrorSource } from './mirror.ts';
+import { type HeldBack, nextChangeOf, type Outlook, readOutlook } from './outlook.ts';
 import { peerSource } from './peer.ts';
 import { newestOf, type ReadyRelease, readyReleases } from './releases.ts';
+import { readSettings, type SiteSettings } from './settings.ts';
 import { readSite, type Site } from './site.ts';
+import { readSituation } from './situation.ts';
 import { type TakeProgress, takeUpdate } from './take.ts';
+import { basisOf, readVisited, stillStands, writeVisited } from './visited.ts';
 
 export interface UpdateStatus {
   /** `offline`: this site never asks the network. */
@@ -20,8 +26,21 @@ export interface UpdateStatus {
   readonly totalBytes?: number;
   readonly checkedAt?: string;
   readonly problem?: { readonly code: string; readonly message: string; readonly hint: string };
+  /** What is next for this site, and why. */
+  readonly path?: PathStatus;
   /** Who was asked in the last look for updates. */
   readonly sources?: readonly SourceStatus[];
+}
+
+export interface PathStatus {
+  /** The way through the vendor's upgrade graph, in sentences. */
+  readonly sentences: readonly string[];
+  /** Newer versions that are not taken, the newest first. */
+  readonly heldBack: readonly HeldBack[];
+  /** What the newest of them waits for. */
+  readonly waitingFor?: string;
+  /** When something changes by itself. */
+  readonly nextChange?: string;
 }
 
 export interface SourceStatus {
@@ -37,6 +56,7 @@ export interface WatcherOptions {
   readonly mirrors: readonly string[];
   /** Addresses of agents nearby that serve sealed objects. */
   readonly peers: readonly string[];
+  readonly agentVersion: string;
   readonly log: Logger;
   now(): Date;
   onChange(): void;
@@ -50,6 +70,9 @@ export class UpdateWatcher {
   site: Site;
   /** What the last update has taught; undefined before the first. */
   knowledge: Knowledge | undefined;
+  /** What was decided about the next version; undefined before the first update. */
+  outlook: Outlook | undefined;
+  settings: SiteSettings = { labels: {}, acceptedRisks: [] };
 
   constructor(options: WatcherOptions) {
     this.#options = options;
@@ -67,15 +90,82 @@ export class UpdateWatcher {
     this.releases = await readyReleases(this.#options.directory);
     this.site = await readSite(this.#options.directory);
     this.knowledge = await readKnowledge(this.#options.directory);
+    this.outlook = await readOutlook(this.#options.directory);
+    this.settings = await readSettings(this.#options.directory);
   }
 
-  /** Asks the service and its mirrors once and takes what is new. Never throws: what went wrong is the status. */
-  async check(): Promise<void> {
-    const { directory, now, log } = this.#options;
+  /**
+   * Asks the service whether there is news, and then it and its mirrors for all of it. Never throws: what went wrong is the status.
+   *
+   * @param isWhole asks for everything, news or not
+   */
+  async check(isWhole = false): Promise<void> {
+    const { directory, now } = this.#options;
     const { site } = this;
     if (!site.connected) return;
     const fragments = new FragmentStore(join(directory, 'fragments'));
     const source = feedClient(site, { fragments });
+    try {
+      const said = await this.#ask(source);
+      if (!isWhole && (await this.#stillStands(said))) {
+        const { problem: _, ...status } = this.status;
+        return this.#set({ ...status, phase: 'idle', checkedAt: now().toISOString() });
+      }
+      await this.#visit(source, fragments, said);
+    } catch (error) {
+      this.#set({ phase: 'failed', checkedAt: now().toISOString(), problem: problemOf(error) });
+    } finally {
+      source.close();
+    }
+  }
+
+  /** What the service says of the channel. Why it does not answer, the visit finds out. */
+  async #ask(source: FeedClient): Promise<Said> {
+    const { directory } = this.#options;
+    const { product, channel } = this.site;
+    // After a visit that failed, all of it is asked for: what is kept may be what was wrong.
+    const isKnown = (await readVisited(directory)) !== undefined;
+    const followed = isKnown ? await readFollowedBulletin(directory).catch(() => undefined) : undefined;
+    try {
+      const answer = await source.bulletin(product, channel, followed?.etag);
+      if (answer.kind !== 'unchanged') return answer;
+    } catch (error) {
+      if (!(error instanceof RolloverError)) throw error;
+      return { kind: 'silent' };
+    }
+    if (!followed) return { kind: 'silent' };
+    const { document, etag } = followed;
+    return { kind: 'document', document, ...(etag === undefined ? {} : { etag }) };
+  }
+
+  async #stillStands(said: Said): Promise<boolean> {
+    const { directory, now } = this.#options;
+    const visited = await readVisited(directory);
+    const content = visited && (await sameContent(directory, this.site, said, now()).catch(() => undefined));
+    return stillStands(visited, content, await (await this.#basis())(), now());
+  }
+
+  /** What a choice made now depends on; what lies ready is looked at when the choice was made. */
+  async #basis(): Promise<() => Promise<string>> {
+    const { directory, agentVersion } = this.#options;
+    const [situation, settings] = [await readSituation(directory), await readSettings(directory)];
+    return async () => basisOf(situation, settings, agentVersion, await readyReleases(directory));
+  }
+
+  async #remember(at: Date, said: Said, basis: string): Promise<void> {
+    const { directory } = this.#options;
+    const content = said.kind === 'document' ? await sameContent(directory, this.site, said, at) : undefined;
+    const nextChange = this.outlook && nextChangeOf(this.outlook);
+    const known = {
+      ...(content === undefined ? {} : { content }),
+      ...(nextChange === undefined ? {} : { nextChange }),
+    };
+    await writeVisited(directory, { at: at.toISOString(), basis, ...known });
+  }
+
+  async #visit(source: FeedClient, fragments: FragmentStore, bulletin: Said): Promise<void> {
+    const { directory, now, log, agentVersion } = this.#options;
+    const { site } = this;
     const mirrors = this.#options.mirrors.map(url => mirrorSource(url, { fragments }));
     const peers = this.#options.peers.map(peerSource);
     const asked = [source, ...mirrors, ...peers];
@@ -83,26 +173,49 @@ export class UpdateWatcher {
     const sources = () =>
       asked.map(({ name }) => ({ name, ...(problems.has(name) ? { problem: problems.get(name) as string } : {}) }));
     try {
+      const begunAt = now();
+      const basis = await this.#basis();
       const onProgress = (progress: TakeProgress) => this.#set({ ...progress, sources: sources() });
       const onDropped = (dropped: DroppedSource) => {
         problems.set(dropped.name, dropped.reason);
         log.warn(dropped, 'source given up');
       };
-      const from = { source, follow: refresh, mirrors, peers, fragments };
-      await takeUpdate({ directory, site, ...from, now: now(), onProgress, onDropped });
+      const from = { source, follow: refresh, mirrors, peers, fragments, bulletin, agentVersion };
+      await takeUpdate({ directory, site, ...from, now: begunAt, onProgress, onDropped }).catch(waitWhereHeldBack);
       await this.look();
+      await this.#remember(begunAt, bulletin, await basis());
       this.#set({ phase: 'idle', checkedAt: now().toISOString(), sources: sources() });
     } catch (error) {
       this.#set({ phase: 'failed', checkedAt: now().toISOString(), problem: problemOf(error), sources: sources() });
     } finally {
-      for (const { close } of asked) close();
+      for (const { close } of [...mirrors, ...peers]) close();
     }
+  }
+
+  /** What was decided last, as long as it is about what is installed. */
+  pathFrom(installed: string | undefined): PathStatus | undefined {
+    const { outlook } = this;
+    if (!outlook || outlook.from !== installed) return undefined;
+    const { sentences, heldBack } = outlook;
+    const [newest] = heldBack;
+    const nextChange = nextChangeOf(outlook);
+    return {
+      sentences,
+      heldBack,
+      ...(newest ? { waitingFor: newest.reason } : {}),
+      ...(nextChange === undefined ? {} : { nextChange }),
+    };
   }
 
   #set(status: UpdateStatus): void {
     this.status = status;
     this.#options.onChange();
   }
+}
+
+/** What waits for something is no failure: it is said with the path. */
+function waitWhereHeldBack(error: unknown): void {
+  if (!hasCode(error, 'update-held-back', 'agent-too-old')) throw error;
 }
 
 function problemOf(error: unknown): NonNullable<UpdateStatus['problem']> {

@@ -2,7 +2,7 @@
 // is not asked, and nobody can hold a rollout up by silencing it. Which steps are allowed at all, the upgrade graph says.
 import { z } from 'zod';
 import { channelDocumentSchema, versionSchema } from '../release.ts';
-import { stageSchema, stageStarts } from './stages.ts';
+import { type Stage, stageSchema, stageStarts } from './stages.ts';
 import { windowSchema } from './windows.ts';
 
 const { product, channel } = channelDocumentSchema.shape;
@@ -24,25 +24,35 @@ const budgetSchema = z
     'a budget has maxFailures, maxFailurePercent or both',
   );
 
+/** What a vendor decides on. */
+const plan = {
+  product,
+  channel,
+  version: versionSchema,
+  stages: z.array(stageSchema).min(1).max(MOST.stages),
+  /** None: at any time. */
+  windows: z.array(windowSchema).max(MOST.windows).default([]),
+  budget: budgetSchema,
+};
+
+/** What a rollout is made from. */
+export const rolloutPlanSchema = z
+  .strictObject(plan)
+  .superRefine((written, context) => addFaults(written.stages, context));
+
+export type RolloutPlan = z.infer<typeof rolloutPlanSchema>;
+
 export const rolloutSchema = z
   .strictObject({
     format: z.literal(1),
     id: z.string().regex(/^[a-z0-9][a-z0-9.-]{0,63}$/),
-    product,
-    channel,
-    version: versionSchema,
     /** `running` goes by the stages; `paused` and `halted` offer nothing; `completed` offers to all. */
     state: z.enum(['running', 'paused', 'halted', 'completed']),
     /** 16 random bytes, new for each rollout: two rollouts with one seed would have the same canaries. */
     seed: z.string().regex(/^[0-9a-f]{32}$/),
-    stages: z.array(stageSchema).min(1).max(MOST.stages),
-    /** None: at any time. */
-    windows: z.array(windowSchema).max(MOST.windows),
-    budget: budgetSchema,
+    ...plan,
   })
-  .refine(({ stages }) => stages[0]?.startsAt !== undefined, 'the first stage has startsAt')
-  .refine(({ stages }) => ascends(stages.flatMap(({ percent }) => percent ?? [])), 'the percentage never shrinks')
-  .refine(({ stages }) => ascends(stageStarts(stages)), 'stages start one after the other');
+  .superRefine((rollout, context) => addFaults(rollout.stages, context));
 
 export type Rollout = z.infer<typeof rolloutSchema>;
 
@@ -62,4 +72,11 @@ export function resumed(rollout: Rollout, pausedAt: Date, now: Date): Rollout {
 
 function ascends(numbers: readonly number[]): boolean {
   return numbers.every((number, i) => i === 0 || number >= (numbers[i - 1] as number));
+}
+
+function addFaults(stages: readonly Stage[], context: z.RefinementCtx): void {
+  const refuse = (message: string) => context.addIssue({ code: 'custom', path: ['stages'], message });
+  if (stages[0]?.startsAt === undefined) refuse('the first stage has startsAt');
+  if (!ascends(stages.flatMap(({ percent }) => percent ?? []))) refuse('the percentage never shrinks');
+  if (!ascends(stageStarts(stages))) refuse('stages start one after the other');
 }

@@ -2,10 +2,10 @@
 import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import type { S3Client, S3ServiceException } from '@aws-sdk/client-s3';
-import { isSha256Hex, signingError } from '../../signing/index.ts';
+import { asSystemError, isSha256Hex, reasonOf, signingError } from '../../signing/index.ts';
 import { bundleError } from '../errors.ts';
-import type { BlobStore } from './store.ts';
 import { type AddressOf, presigner } from './presign.ts';
+import type { BlobStore } from './store.ts';
 import { requireIntact } from './verify.ts';
 
 /** Larger objects go up in parts, each of which is retried by itself. */
@@ -159,6 +159,12 @@ function isSame(head: Head, bytes: Uint8Array): boolean {
 }
 
 function failed(error: unknown, bucket: string): Error {
+  const status = isServiceError(error) ? error.$metadata.httpStatusCode : undefined;
+  // After all attempts: it is overloaded, or nobody answers there.
+  if (status === undefined ? isUnanswered(error) : [429, 500, 502, 503, 504].includes(status)) {
+    const what = `Bucket ${bucket} cannot be used now (${status ?? reasonOf(error)}).`;
+    return bundleError('object-store-away', what, { cause: error });
+  }
   if (!isServiceError(error)) return error instanceof Error ? error : new Error(String(error));
   const { name, $metadata } = error;
   const what = `Bucket ${bucket} answered ${$metadata.httpStatusCode ?? 'nothing'} (${name}).`;
@@ -166,6 +172,10 @@ function failed(error: unknown, bucket: string): Error {
     cause: error,
     hint: 'Check the S3 service and its credentials, then try again.',
   });
+}
+
+function isUnanswered(error: unknown): boolean {
+  return asSystemError(error)?.kind === 'network' || (error instanceof Error && error.name === 'TimeoutError');
 }
 
 function isServiceError(error: unknown): error is S3ServiceException {

@@ -24,6 +24,8 @@ export interface Site {
   readonly attestations: readonly Attestation[];
   /** Names of the risks that its operator has accepted. */
   readonly allowRisks: ReadonlySet<string>;
+  /** Versions that it can be brought to now, whatever the graph says of others; without it, all. */
+  readonly offered?: ReadonlySet<string>;
 }
 
 export class Edges {
@@ -31,7 +33,7 @@ export class Edges {
   readonly site: Site;
   readonly lineup: Lineup;
   readonly stops: Stops;
-  /** Where a step may end: newer than what runs, in the channel, and not yanked. */
+  /** Where a step may end: newer than what runs, in the channel, offered, and not yanked. */
   readonly candidates: VersionSet;
   readonly #risks: readonly RiskySteps[];
   readonly #listed: readonly Steps[];
@@ -45,7 +47,7 @@ export class Edges {
     this.site = site;
     this.lineup = lineup;
     this.stops = new Stops(graph, lineup);
-    this.candidates = candidatesOf(lineup, site.channel);
+    this.candidates = candidatesOf(lineup, site);
     this.#risks = judgeRisks(graph, lineup, site.facts, site.allowRisks);
     this.#listed = graph.edges.map(edge => lineup.selectSteps(edge));
     this.#demands = this.#listed.filter((_, i) => graph.edges[i]?.requires !== undefined);
@@ -115,10 +117,11 @@ export class Edges {
   }
 }
 
-function candidatesOf(lineup: Lineup, channel: string): VersionSet {
+function candidatesOf(lineup: Lineup, { channel, offered }: Site): VersionSet {
   const candidates = lineup.none();
   for (const [index, node] of lineup.nodes.entries()) {
-    if (node && !node.yanked && node.channels.includes(channel)) candidates.add(index);
+    const isOffered = node && (offered?.has(node.version) ?? true);
+    if (isOffered && !node.yanked && node.channels.includes(channel)) candidates.add(index);
   }
   return candidates.keepAbove(lineup.start);
 }

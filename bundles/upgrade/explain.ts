@@ -70,6 +70,8 @@ function inWords(obstacle: Obstacle): string {
       return `${obstacle.version} was yanked on ${day(obstacle.yanked.at)}, ${withoutEnd(aside(obstacle.yanked))}`;
     case 'not-in-channel':
       return `${obstacle.version} is not in the channel ${obstacle.channel}`;
+    case 'not-offered':
+      return `${obstacle.version} is not offered to this site now`;
     case 'no-edge': {
       const rules = obstacle.edgesFrom.map(range => `"${range}"`);
       const others = rules.length === 0 ? 'nothing leads there' : `one gets there from ${enumerated(rules, 'or')}`;

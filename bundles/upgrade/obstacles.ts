@@ -12,6 +12,8 @@ export type Obstacle =
   | { readonly kind: 'backwards'; readonly from: string; readonly to: string }
   | { readonly kind: 'yanked'; readonly version: string; readonly yanked: Yank }
   | { readonly kind: 'not-in-channel'; readonly version: string; readonly channel: string }
+  /** Held back for this site, by something else than the graph. */
+  | { readonly kind: 'not-offered'; readonly version: string }
   /** No rule has the step; `edgesFrom` are the ranges from which rules lead to that version. */
   | { readonly kind: 'no-edge'; readonly from: string; readonly to: string; readonly edgesFrom: readonly string[] }
   /** One of these versions has to be passed, and the step jumps over all of them. */
@@ -36,13 +38,14 @@ export function againstStep(edges: Edges, from: number, to: number): readonly Ob
 
 /** Why nobody is brought to a version of the graph; empty for those that are fit. */
 export function againstVersion({ lineup, site }: Edges, index: number): readonly Obstacle[] {
-  const { channel } = site;
+  const { channel, offered } = site;
   const [version, node] = [lineup.text(index), lineup.nodes[index]];
   if (!node) return [{ kind: 'unknown-version', version }];
   const { yanked, channels } = node;
   return [
     ...(yanked ? [{ kind: 'yanked' as const, version, yanked }] : []),
     ...(channels.includes(channel) ? [] : [{ kind: 'not-in-channel' as const, version, channel }]),
+    ...((offered?.has(version) ?? true) ? [] : [{ kind: 'not-offered' as const, version }]),
   ];
 }
 

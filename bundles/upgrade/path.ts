@@ -80,6 +80,12 @@ export function planPath(graph: UpgradeGraph, query: PathQuery): UpgradePath {
   return { ...running, outcome: 'none', wanted, nearest: route };
 }
 
+/** Where to go next: to what was asked for, or to the nearest below it that can be reached. Undefined when there is no step. */
+export function firstHop(path: UpgradePath): Hop | undefined {
+  if (path.outcome === 'path') return path.hops[0];
+  return path.outcome === 'none' ? path.nearest?.hops[0] : undefined;
+}
+
 /** What one question looks at. */
 interface Survey {
   readonly query: PathQuery;

@@ -1,6 +1,7 @@
 // Required stops: versions that no path jumps over, and families of which it passes at least one. A step decides alone whether
 // it jumps over a stop, so that a path keeps to all of them when each of its steps does.
-import type { UpgradeGraph } from './graph.ts';
+import { compareVersions, isInRange, parseRange, parseVersion, type Range, type Version } from '../version.ts';
+import type { GraphNode, UpgradeGraph } from './graph.ts';
 import type { Lineup } from './lineup.ts';
 import type { VersionSet } from './version-set.ts';
 
@@ -58,6 +59,21 @@ export class Stops {
     const nearest = next.reduce((a, b) => (b.at < a.at ? b : a), { at: Infinity, reason: undefined });
     return nearest.at === Infinity ? undefined : nearest;
   }
+}
+
+/**
+ * What a site of any of these channels may have to pass, wherever it comes from: each single stop, and of a family the newest of
+ * each channel. The newest first.
+ */
+export function requiredStops({ nodes, stops }: UpgradeGraph, channels: readonly string[]): readonly string[] {
+  const offered = nodes.filter(node => !node.yanked).toSorted((a, b) => compareVersions(b.version, a.version));
+  const names = stops.flatMap(stop => {
+    const range = parseRange('each' in stop ? stop.each : stop.oneOf) as Range;
+    const members = offered.filter(({ version }) => isInRange(parseVersion(version) as Version, range));
+    const inChannel = channels.map(channel => members.filter(node => node.channels.includes(channel)));
+    return inChannel.flatMap(all => ('each' in stop ? all : all.slice(0, 1))).map(({ version }: GraphNode) => version);
+  });
+  return [...new Set(names)].toSorted((a, b) => compareVersions(b, a));
 }
 
 function family(lineup: Lineup, range: string, reason: string | undefined): Family {

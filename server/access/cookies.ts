@@ -1,6 +1,7 @@
 // The cookies of people: nothing but a random secret or a sealed note, which no script can read and no other host can set.
 import type { CookieOptions, Request, Response } from 'express';
 import { serverError } from '../errors.ts';
+import { callerAddress } from '../http/proxies.ts';
 
 export interface Cookie {
   /** @throws `sign-in-insecure` for a browser that would send it over a network in the clear */
@@ -50,9 +51,10 @@ function decoded(text: string): string | undefined {
   }
 }
 
-/** The connection and the name in the address bar: behind a proxy the first alone says nothing. */
+/** The connection, the caller and the name in the address bar: behind a proxy the first alone says nothing. */
 function requireLoopback(request: Request): void {
-  const isHere = /^(::ffff:)?127\.|^::1$/.test(request.socket.remoteAddress ?? '');
+  const addresses = [request.socket.remoteAddress, callerAddress(request)];
+  const isHere = addresses.every(address => /^(::ffff:)?127\.|^::1$/.test(address ?? ''));
   const isCalledHere = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/.test(request.headers.host ?? '');
   if (isHere && isCalledHere) return;
   throw serverError(

@@ -1,11 +1,12 @@
 // Where a request comes from, as far as guesses are counted: an IPv4 address, or the /64 that an IPv6 address is one of.
 import { isIPv6 } from 'node:net';
 import type { Request, Response } from 'express';
+import { callerAddress } from '../http/proxies.ts';
 import type { Visitor } from './throttle.ts';
 
 export function visitorOf(request: Request, response: Response): Visitor {
   return {
-    address: addressOf(request.ip ?? ''),
+    address: addressOf(callerAddress(request) ?? ''),
     wait: seconds => void response.setHeader('retry-after', seconds),
   };
 }

@@ -2,6 +2,7 @@
 import { sql } from 'kysely';
 import type { Tenant } from '../context.ts';
 import type { Database } from '../db/database.ts';
+import { markEffect } from '../http/effect.ts';
 import { type Details, type Entry, entryHash } from './chain.ts';
 import { headOf } from './entries.ts';
 
@@ -50,4 +51,5 @@ export async function audit(
   const { version: _, at, details: said, ...columns } = entry;
   const row = { ...columns, at: new Date(at), details: JSON.stringify(said), hash: entryHash(entry) };
   await db.insertInto('audit').values(row).execute();
+  await markEffect(db, tenant);
 }

@@ -32,8 +32,12 @@ export async function publishProposal(api: ApiClient, proposal: Proposal): Promi
   const metadata = encodeFiles(proposal.next);
   if (proposal.roots.length === 0) {
     const { root, targets } = metadata;
-    const { [targetPaths.issuers]: issuers, [targetPaths.director]: director } = encodeFiles(proposal.objects);
-    await api.post('/v1/trust', { root, targets, issuers, director });
+    const {
+      [targetPaths.issuers]: issuers,
+      [targetPaths.director]: director,
+      [targetPaths.reports]: reports,
+    } = encodeFiles(proposal.objects);
+    await api.post('/v1/trust', { root, targets, issuers, director, reports });
   } else {
     await api.post('/v1/trust/publications', { metadata });
   }

@@ -155,8 +155,8 @@ function onlineRoles({ snapshot, timestamp }: Partial<OnlineKeys>) {
 }
 
 /** The key sets that targets name, by path. */
-function keySetsOf({ issuers, director }: Partial<OnlineKeys>): ReadonlyMap<string, Buffer> {
-  const sets = { [targetPaths.issuers]: issuers, [targetPaths.director]: director };
+function keySetsOf({ issuers, director, reports }: Partial<OnlineKeys>): ReadonlyMap<string, Buffer> {
+  const sets = { [targetPaths.issuers]: issuers, [targetPaths.director]: director, [targetPaths.reports]: reports };
   return new Map(Object.entries(sets).flatMap(([path, set]) => (set === undefined ? [] : [[path, Buffer.from(set)]])));
 }
 

@@ -1,6 +1,6 @@
 // `rollover audit`: reads the audit log, writes it down for an auditor, and verifies what was written down, without a service.
 import { type FileHandle, open, rm } from 'node:fs/promises';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import { parsePath } from '../../arguments.ts';
 import { counted, readBounded } from '../../signing/index.ts';
 import { type Terminal, table } from '../../terminal.ts';
@@ -8,9 +8,9 @@ import { type ChainedEntry, chainedEntrySchema } from '../audit/chain.ts';
 import { readHead, type SignedHead } from '../audit/head.ts';
 import { type Finding, type Verdict, verifyAuditExport } from '../audit/verify.ts';
 import { serverError } from '../errors.ts';
-import type { Page } from '../http/paging.ts';
 import type { ApiClient } from '../pipeline/api-client.ts';
 import { type ServiceOptions, serviceOf, withService } from './options.ts';
+import { allOf, type ListOptions, withPages } from './pages.ts';
 
 /** Fetched at once: some megabytes. */
 const LINES_AT_ONCE = 5000;
@@ -19,15 +19,18 @@ const HEAD_BYTES = 64 * 1024;
 export function auditCommand(terminal: () => Terminal): Command {
   const command = new Command('audit').description('who did what, as a chain that an auditor can verify');
 
-  withService(command.command('list'))
+  withPages(withService(command.command('list')), 50)
     .description('the newest entries')
-    .option('--limit <n>', 'how many', limit, 50)
+    .addHelpText(
+      'after',
+      '\nExamples:\n  rollover audit list --action license.revoke\n  rollover audit list --actor user:ada@example.com --limit 500 -o json',
+    )
     .option('--action <name>', 'only this action, such as license.revoke')
     .option('--actor <name>', 'only of this actor, such as token:admin')
     .action(async (flags: ServiceOptions & Filter) => {
-      const query = new URLSearchParams({ limit: String(flags.limit) });
+      const query = new URLSearchParams();
       for (const key of ['action', 'actor'] as const) if (flags[key] !== undefined) query.set(key, flags[key]);
-      const { items } = await (await serviceOf(flags)).get<Page<ChainedEntry>>(`/v1/audit?${query}`);
+      const items = await allOf<ChainedEntry>(await serviceOf(flags), `/v1/audit?${query}`, flags.limit);
       const rows = items.map(({ number, at, actor, action, subject, address }) => [
         String(number),
         at,
@@ -41,6 +44,7 @@ export function auditCommand(terminal: () => Terminal): Command {
 
   withService(command.command('export'))
     .description('write the whole chain to a file, as JSON lines')
+    .addHelpText('after', '\nExample:\n  rollover audit export --out audit.jsonl')
     .requiredOption('--out <file>', 'where to write it', parsePath)
     .action(async (flags: ServiceOptions & { readonly out: string }) => {
       const api = await serviceOf(flags);
@@ -53,6 +57,7 @@ export function auditCommand(terminal: () => Terminal): Command {
 
   withService(command.command('head'))
     .description('the end of the chain, signed by the service: to be kept where the service cannot reach')
+    .addHelpText('after', '\nExample:\n  rollover audit head --out /media/kept/2026-11-24.head')
     .requiredOption('--out <file>', 'where to write it', parsePath)
     .action(async (flags: ServiceOptions & { readonly out: string }) => {
       const head = await (await serviceOf(flags)).get<SignedHead>('/v1/audit/head');
@@ -67,6 +72,7 @@ export function auditCommand(terminal: () => Terminal): Command {
     .command('verify')
     .argument('<file>', 'an export', parsePath)
     .description('find what was altered, removed, inserted or reordered; needs no service')
+    .addHelpText('after', '\nExample:\n  rollover audit verify audit.jsonl --head /media/kept/2026-11-24.head')
     .option(
       '--head <file>',
       'a head that was kept: also finds a tail that was cut, and a chain written anew',
@@ -86,8 +92,7 @@ export function auditCommand(terminal: () => Terminal): Command {
   return command;
 }
 
-interface Filter {
-  readonly limit: number;
+interface Filter extends ListOptions {
   readonly action?: string;
   readonly actor?: string;
 }
@@ -144,10 +149,4 @@ function wholeText(
     ? `It holds entry ${head.number} as the service had signed it (key ${head.keyId}).`
     : 'Without a head that was kept (--head), nobody can tell whether its end was cut off, or all of it written anew.';
   return `${whole}\n${kept}`;
-}
-
-function limit(text: string): number {
-  const number = Number(text);
-  if (Number.isInteger(number) && number > 0 && number <= 200) return number;
-  throw new InvalidArgumentError('Use a number from 1 to 200.');
 }

@@ -10,6 +10,7 @@ import type { CertificateView, IssuedCertificate } from '../certificates/certifi
 import { serverError } from '../errors.ts';
 import type { ApiClient } from '../pipeline/api-client.ts';
 import { type ServiceOptions, serviceOf, withService } from './options.ts';
+import { withOutput } from './pages.ts';
 
 interface Flags extends ServiceOptions {
   readonly out: string;
@@ -19,7 +20,7 @@ interface Flags extends ServiceOptions {
 
 export function certificateCommand(terminal: () => Terminal): Command {
   return withService(new Command('certificate'))
-    .argument('<license>', 'its id')
+    .argument('<license>', 'its id, as `rollover license list` shows it')
     .description('issue a certificate that a site connects with instead of the license’s key (mutual TLS)')
     .requiredOption('--out <file>', 'where to write it: PKCS#12 with its private key (a secret: mode 0600)', parsePath)
     .option('--passphrase-file <path>', 'file or descriptor with a passphrase for it (default: asked for)', parsePath)
@@ -45,9 +46,10 @@ export function certificateCommand(terminal: () => Terminal): Command {
 }
 
 export function certificatesCommand(terminal: () => Terminal): Command {
-  return withService(new Command('certificates'))
-    .argument('<license>', 'its id')
+  return withOutput(withService(new Command('certificates')))
+    .argument('<license>', 'its id, as `rollover license list` shows it')
     .description('the certificates of a license, newest first')
+    .addHelpText('after', '\nExample:\n  rollover license certificates lic-…')
     .action(async (license: string, flags: ServiceOptions) => {
       const api = await serviceOf(flags);
       const { certificates } = await api.get<{ certificates: CertificateView[] }>(pathOf(license));
@@ -59,7 +61,8 @@ export function certificatesCommand(terminal: () => Terminal): Command {
 export function revokeCertificateCommand(terminal: () => Terminal): Command {
   return withService(new Command('revoke-certificate'))
     .argument('<serial>', 'its serial number, as `rollover license certificates` lists it', serialNumber)
-    .description('nothing more for who shows this certificate; the license and its other certificates go on')
+    .description('end one certificate; the license and its other certificates go on')
+    .addHelpText('after', '\nExample:\n  rollover license revoke-certificate 4f0c…')
     .action(async (serial: string, flags: ServiceOptions) => {
       const revoked = await (await serviceOf(flags)).post<CertificateView>(`/v1/certificates/${serial}/revoke`, {});
       terminal().result(revoked, `Certificate ${serial} of ${revoked.license} is revoked.`);

@@ -4,21 +4,25 @@ import { exportMedia } from '../../airgap/index.ts';
 import { parsePath } from '../../arguments.ts';
 import { bytes, quoted, type Terminal } from '../../terminal.ts';
 import { serverError } from '../errors.ts';
-import type { LicenseView } from '../licenses/licenses.ts';
+import type { LicenseView } from '../licenses/view.ts';
 import { apiSource } from '../pipeline/api-source.ts';
 import { type ServiceOptions, serviceOf, withService } from './options.ts';
+import { type SiteFlags, siteQuery, withSite } from './site-options.ts';
 
-interface ExportFlags extends ServiceOptions {
+interface ExportFlags extends ServiceOptions, SiteFlags {
   readonly license: string;
   readonly channel?: string;
+  readonly from?: string;
 }
 
 export function mediaExportCommand(terminal: () => Terminal): Command {
-  return withService(new Command('export'))
+  return withSite(withService(new Command('export')))
     .argument('<directory>', 'where to write: a mounted stick, or any folder', parsePath)
-    .description('write the newest release for one license; safe to run again')
+    .description('write the newest release, or a site’s next one, for one license; safe to run again')
+    .addHelpText('after', EXPORT_HELP)
     .requiredOption('--license <id>', 'the license of the site')
     .option('--channel <name>', 'channel to take the release from (default: the license’s first)')
+    .option('--from <version>', 'version that the site runs: write the next one on its path (default: the newest)')
     .action(async (directory: string, flags: ExportFlags) => {
       const out = terminal();
       out.resumable();
@@ -37,6 +41,7 @@ export function mediaExportCommand(terminal: () => Terminal): Command {
         product: license.product,
         channel,
         license: license.id,
+        site: flags.from === undefined ? undefined : siteQuery(flags.from, flags),
         source: apiSource(api, license.id),
         firstRoot,
         segmentsOf: async manifest => {
@@ -47,6 +52,7 @@ export function mediaExportCommand(terminal: () => Terminal): Command {
         onProgress: (done, total) => progress.update(done, total),
       }).finally(() => progress.end());
       const { product, version, objects, writtenBytes, validUntil } = exported;
+      for (const sentence of exported.path) out.say(sentence);
       const size = `${objects} objects, ${bytes(exported.bytes)}, of which ${bytes(writtenBytes)} were written now`;
       out.result(
         exported,
@@ -54,3 +60,10 @@ export function mediaExportCommand(terminal: () => Terminal): Command {
       );
     });
 }
+
+const EXPORT_HELP = `
+Examples:
+  rollover media export /media/stick --license lic-…
+  rollover media export /media/stick --license lic-… --from 3.1.0
+
+With --from, the other options say what is known of the site: what is not known counts against a step.`;

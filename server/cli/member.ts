@@ -8,7 +8,7 @@ import { serverError } from '../errors.ts';
 import type { Page } from '../http/paging.ts';
 import type { ApiClient } from '../pipeline/api-client.ts';
 import { type ServiceOptions, serviceOf, withService } from './options.ts';
-import { allOf } from './pages.ts';
+import { allOf, type ListOptions, withPages } from './pages.ts';
 
 export function memberCommand(terminal: () => Terminal): Command {
   const command = new Command('member').description('the people of your organization, and what each may do');
@@ -17,6 +17,7 @@ export function memberCommand(terminal: () => Terminal): Command {
   withService(command.command('invite'))
     .argument('<email>', 'address of the person')
     .description('invite somebody; prints the one-time token to hand over')
+    .addHelpText('after', '\nExample:\n  rollover member invite ada@example.com --role release-manager')
     .addOption(new Option('--role <role>', 'what they may do').choices(ROLE_NAMES).makeOptionMandatory())
     .action(async (email: string, { role, ...flags }: ServiceOptions & { readonly role: Role }) => {
       const invited = await (await serviceOf(flags)).post<NewInvitation>('/v1/invitations', { email, role });
@@ -26,10 +27,10 @@ export function memberCommand(terminal: () => Terminal): Command {
       );
     });
 
-  withService(command.command('list'))
+  withPages(withService(command.command('list')))
     .description('who belongs to it, first joined first')
-    .action(async (flags: ServiceOptions) => {
-      const members = await allOf<MemberView>(await serviceOf(flags), '/v1/members');
+    .action(async (flags: ServiceOptions & ListOptions) => {
+      const members = await allOf<MemberView>(await serviceOf(flags), '/v1/members', flags.limit);
       const rows = members.map(m => [
         m.id,
         m.email,
@@ -45,6 +46,7 @@ export function memberCommand(terminal: () => Terminal): Command {
     .addArgument(member())
     .addArgument(new Argument('<role>', 'what they may do from now on').choices(ROLE_NAMES))
     .description('give a member another role')
+    .addHelpText('after', '\nExample:\n  rollover member role ada@example.com owner')
     .action(async (who: string, role: Role, flags: ServiceOptions) => {
       const api = await serviceOf(flags);
       const changed = await api.patch<MemberView>(`/v1/members/${encodeURIComponent(await idOf(api, who))}`, { role });
@@ -54,6 +56,7 @@ export function memberCommand(terminal: () => Terminal): Command {
   withService(command.command('remove'))
     .addArgument(member())
     .description('remove a member; the tokens they have made are revoked')
+    .addHelpText('after', '\nExample:\n  rollover member remove ada@example.com')
     .action(async (who: string, flags: ServiceOptions) => {
       const api = await serviceOf(flags);
       const id = await idOf(api, who);

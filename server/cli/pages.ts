@@ -1,20 +1,32 @@
-// Lists of the service come in pages; commands show all of them.
-import type { Page } from '../http/paging.ts';
+// How commands list: all pages of the service's list, or the first so many items; as a table or as JSON.
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { ApiClient } from '../pipeline/api-client.ts';
 
-/** Ends also with a service that goes on for ever: 200 pages of 200. */
-const MOST_PAGES = 200;
+export interface ListOptions {
+  readonly limit?: number;
+}
 
-/** @param path of the list, without a query */
-export async function allOf<T>(api: ApiClient, path: string): Promise<readonly T[]> {
-  const items: T[] = [];
-  let cursor: string | null = null;
-  for (let pages = 0; pages < MOST_PAGES; pages++) {
-    const query = new URLSearchParams({ limit: '200', ...(cursor === null ? {} : { cursor }) });
-    const page: Page<T> = await api.get(`${path}?${query}`);
-    items.push(...page.items);
-    cursor = page.next;
-    if (cursor === null) break;
-  }
-  return items;
+/** Adds `-o`; `cli.ts` reads it, as it reads `--json`. */
+export function withOutput(command: Command): Command {
+  return command.addOption(
+    new Option('-o, --output <form>', 'how to show it (default: table; --json means json)')
+      .choices(['table', 'json'])
+      .conflicts('json'),
+  );
+}
+
+/** Adds `-o` and `--limit`. */
+export function withPages(command: Command, limit?: number): Command {
+  const option = new Option('--limit <n>', `show so many at most${limit === undefined ? ' (default: all)' : ''}`);
+  return withOutput(command).addOption(option.argParser(parseLimit).default(limit));
+}
+
+/** @param path of the list, perhaps with a query @throws what calls throw */
+export function allOf<T>(api: ApiClient, path: string, limit?: number): Promise<readonly T[]> {
+  return api.all(path, limit);
+}
+
+function parseLimit(text: string): number {
+  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('Use a whole number above zero.');
 }

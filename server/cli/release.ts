@@ -8,12 +8,16 @@ import { bytes, type Terminal, table } from '../../terminal.ts';
 import { VERSION } from '../../version.ts';
 import { serverError } from '../errors.ts';
 import type { WrapCount } from '../licenses/wraps.ts';
+import { type Drafted, draftReleaseFile } from '../pipeline/draft.ts';
 import { exportTar } from '../pipeline/export-tar.ts';
 import { publishReleaseFile } from '../pipeline/publish.ts';
 import { publishedRelease } from '../pipeline/published.ts';
 import type { Garbage } from '../releases/garbage.ts';
 import type { ReleaseView } from '../releases/releases.ts';
+import { graphCommand, pathCommand } from './graph.ts';
+import { promoteCommand, provenanceCommand, sbomCommand, unyankCommand, yankCommand } from './lifecycle.ts';
 import { type ServiceOptions, serviceOf, withKeys, withService } from './options.ts';
+import { allOf, type ListOptions, withOutput, withPages } from './pages.ts';
 
 export function releaseCommand(terminal: () => Terminal): Command {
   const command = new Command('release').description('publish releases and see what is published');
@@ -21,20 +25,27 @@ export function releaseCommand(terminal: () => Terminal): Command {
   withKeys(withService(command.command('publish')))
     .argument('<release.yaml>', 'the release file', parsePath)
     .description('pack, seal, sign and publish a release; safe to run again')
+    .option('--draft', 'only pack and upload: unsigned, and seen by no site until it is promoted')
     .addHelpText('after', RELEASE_FILE_HELP)
-    .action(async (path: string, flags: ServiceOptions & { readonly keys: string }) => {
+    .action(async (path: string, flags: ServiceOptions & { readonly keys: string; readonly draft?: boolean }) => {
       const out = terminal();
       out.resumable();
       const progress = out.progress('packing');
-      const published = await publishReleaseFile(await serviceOf(flags), {
+      const api = await serviceOf(flags);
+      const options = {
         path,
         keysDirectory: flags.keys,
         nowMs: Date.now(),
         pipelineVersion: VERSION,
         ...sourceDate(),
-        onStep: step => out.say(`… ${step}`),
-        onProgress: (done, total) => progress.update(done, total),
-      }).finally(() => progress.end());
+        onStep: (step: string) => out.say(`… ${step}`),
+        onProgress: (done: number, total: number) => progress.update(done, total),
+      };
+      if (flags.draft) {
+        const draft = await draftReleaseFile(api, options).finally(() => progress.end());
+        return out.result(draft, draftText(draft));
+      }
+      const published = await publishReleaseFile(api, options).finally(() => progress.end());
       for (const warning of published.warnings) out.say(`Warning: ${warning}.`);
       const { product, version, channel, files, plainBytes, newBytes, address } = published;
       out.result(
@@ -43,27 +54,32 @@ export function releaseCommand(terminal: () => Terminal): Command {
       );
     });
 
-  withService(command.command('list'))
+  withPages(withService(command.command('list')))
     .description('what is published, newest first')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  rollover release list --product cloud\n  rollover release list --limit 5 -o json',
+    )
     .option('--product <name>', 'only this product')
-    .action(async (flags: ServiceOptions & { readonly product?: string }) => {
+    .action(async (flags: ServiceOptions & ListOptions & { readonly product?: string }) => {
       const query = flags.product === undefined ? '' : `?product=${encodeURIComponent(flags.product)}`;
-      const releases = await (await serviceOf(flags)).all<ReleaseView>(`/v1/releases${query}`);
+      const releases = await allOf<ReleaseView>(await serviceOf(flags), `/v1/releases${query}`, flags.limit);
       const rows = releases.map(r => [
         r.product,
         r.version,
         r.channel,
-        r.state,
+        r.yanked ? 'yanked' : r.state,
         r.publishedAt ?? '',
         r.manifest.slice(0, 12),
       ]);
       terminal().result(releases, table(['product', 'version', 'channel', 'state', 'published', 'manifest'], rows));
     });
-  withService(command.command('diff'))
+  withOutput(withService(command.command('diff')))
     .argument('<product>', 'the product')
     .argument('<from>', 'version that a site has')
     .argument('<to>', 'version that it takes')
     .description('what would travel from one version to the other, and which files changed')
+    .addHelpText('after', '\nExample:\n  rollover release diff cloud 5.1.0 5.2.0')
     .action(async (product: string, from: string, to: string, flags: ServiceOptions) => {
       const api = await serviceOf(flags);
       const [before, after] = await Promise.all([
@@ -79,6 +95,7 @@ export function releaseCommand(terminal: () => Terminal): Command {
     .argument('<version>', 'its version')
     .requiredOption('--tar <file>', 'where to write an ordinary tar', parsePath)
     .description('write a published release as an ordinary tar')
+    .addHelpText('after', '\nExample:\n  rollover release export cloud 5.2.0 --tar cloud-5.2.0.tar')
     .action(async (product: string, version: string, flags: ServiceOptions & { readonly tar: string }) => {
       const out = terminal();
       const progress = out.progress('reading');
@@ -94,9 +111,8 @@ export function releaseCommand(terminal: () => Terminal): Command {
   withService(command.command('wrap'))
     .argument('<product>', 'the product')
     .argument('<version>', 'its version')
-    .description(
-      'make the wrapped keys of a release for all licenses ahead of being asked (not needed: they are made lazily)',
-    )
+    .description('make the key of a release for each license ahead of time (not needed: else made when a site asks)')
+    .addHelpText('after', '\nExample:\n  rollover release wrap cloud 5.2.0')
     .action(async (product: string, version: string, flags: ServiceOptions) => {
       const out = terminal();
       const api = await serviceOf(flags);
@@ -114,6 +130,7 @@ export function releaseCommand(terminal: () => Terminal): Command {
 
   withService(command.command('gc'))
     .description('take away stored objects that no release needs any more')
+    .addHelpText('after', '\nExample:\n  rollover release gc --dry-run')
     .option('--dry-run', 'only say what would go')
     .option('--grace <hours>', 'leave alone what is younger', hours, 24)
     .action(async (flags: ServiceOptions & { readonly dryRun?: boolean; readonly grace: number }) => {
@@ -125,7 +142,19 @@ export function releaseCommand(terminal: () => Terminal): Command {
         `${counted(garbage.objects, 'object')} (${bytes(garbage.bytes)}) ${verb}; ${garbage.keptObjects} stay.`,
       );
     });
+  for (const make of MORE) command.addCommand(make(terminal));
   return command;
+}
+
+const MORE = [promoteCommand, yankCommand, unyankCommand, graphCommand, pathCommand, sbomCommand, provenanceCommand];
+
+function draftText({ product, version, files, plainBytes, newBytes, digest }: Drafted): string {
+  const next = `rollover release promote ${product} ${version} --from draft --to CHANNEL`;
+  return [
+    `Drafted ${product} ${version}: ${files} files, ${bytes(plainBytes)}, of which ${bytes(newBytes)} are new (sealed).`,
+    `  next    ${next}`,
+    `  digest  ${digest} (with --digest, on another machine)`,
+  ].join('\n');
 }
 
 const POLL_MS = 500;
@@ -172,6 +201,9 @@ A release file:
   channel: stable
   notes: |
     What is new, for the operator who decides.
+  cves: [CVE-2026-20871]     # what it fixes; this and the next two go into the upgrade graph
+  minAgent: 0.4.0            # the oldest agent that can bring a site there
+  irreversible: true         # there is no way back behind it
   components:
     - name: microos
       kind: microos            # nodes boot its kernel and initrd

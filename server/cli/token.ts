@@ -5,7 +5,7 @@ import { type Terminal, table } from '../../terminal.ts';
 import { SCOPES, type Scope } from '../access/scopes.ts';
 import type { NewToken, TokenView } from '../access/tokens.ts';
 import { type ServiceOptions, serviceOf, withService } from './options.ts';
-import { allOf } from './pages.ts';
+import { allOf, type ListOptions, withPages } from './pages.ts';
 
 interface CreateFlags extends ServiceOptions {
   readonly scope: readonly Scope[];
@@ -32,10 +32,10 @@ export function tokenCommand(terminal: () => Terminal): Command {
       terminal().result(made, `Token ${name} (${made.id}):\n${made.token}\nThis is the only time that it is shown.`);
     });
 
-  withService(command.command('list'))
+  withPages(withService(command.command('list')))
     .description('all that are not revoked, newest first')
-    .action(async (flags: ServiceOptions) => {
-      const tokens = await allOf<TokenView>(await serviceOf(flags), '/v1/tokens');
+    .action(async (flags: ServiceOptions & ListOptions) => {
+      const tokens = await allOf<TokenView>(await serviceOf(flags), '/v1/tokens', flags.limit);
       const rows = tokens.map(token => [
         token.id,
         token.name,
@@ -50,8 +50,9 @@ export function tokenCommand(terminal: () => Terminal): Command {
     });
 
   withService(command.command('revoke'))
-    .argument('<token>', 'its id')
+    .argument('<token>', 'its id, as `rollover token list` shows it')
     .description('make a token good for nothing, at once')
+    .addHelpText('after', '\nExample:\n  rollover token revoke tok-…')
     .action(async (id: string, flags: ServiceOptions) => {
       await (await serviceOf(flags)).remove(`/v1/tokens/${encodeURIComponent(id)}`);
       terminal().result({ id, status: 'revoked' }, `Token ${id} is revoked.`);

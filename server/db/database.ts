@@ -11,12 +11,16 @@ export type Connection =
   | { readonly host: string; readonly user: string; readonly database: string };
 
 const POOL_SIZE = 10;
+/** For a free connection, or a new one: then the database is away, and the caller is told so. */
+const CONNECT_TIMEOUT_MS = 15_000;
 
 /** A pool of connections. The caller ends it with `destroy()`. */
 export function openDatabase(connection: Connection): Database {
-  const pool = new pg.Pool({ ...connection, max: POOL_SIZE });
+  const pool = new pg.Pool({ ...connection, max: POOL_SIZE, connectionTimeoutMillis: CONNECT_TIMEOUT_MS });
   // An idle connection that breaks is replaced by the pool; without a listener it would end the process.
   pool.on('error', () => undefined);
+  // The same while somebody uses it: their query fails, and that is told once.
+  pool.on('connect', client => client.on('error', () => undefined));
   const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
   POOLS.set(db, pool);
   return db;

@@ -45,7 +45,7 @@ export async function startEmbeddedPostgres(directory: string): Promise<RunningP
   const options = { ...identity, env: { PATH: process.env['PATH'], LC_ALL: 'C', LD_LIBRARY_PATH: libraryPath } };
   let started: Awaited<ReturnType<typeof launch>> | undefined;
   try {
-    if (!(await exists(join(cluster, 'PG_VERSION')))) await createCluster(initdb, cluster, options);
+    if (!(await hasCluster(directory))) await createCluster(initdb, cluster, options);
     await stopLeftOver(cluster);
     started = await launch(postgres, cluster, logPath, options);
     await untilReady(started.host, started.child);
@@ -57,6 +57,17 @@ export async function startEmbeddedPostgres(directory: string): Promise<RunningP
   }
   const { host, lost, stop } = started;
   return { connection: { host, user: USER, database: USER }, lost, stop };
+}
+
+/** How to reach the PostgreSQL that another process runs on a data directory; undefined where none runs. */
+export async function runningPostgres(directory: string): Promise<RunningPostgres['connection'] | undefined> {
+  const host = (await postmasterLines(resolve(directory, 'cluster')))[SOCKET_LINE];
+  return host ? { host, user: USER, database: USER } : undefined;
+}
+
+/** Whether a data directory has a database. */
+export function hasCluster(directory: string): Promise<boolean> {
+  return exists(join(directory, 'cluster', 'PG_VERSION'));
 }
 
 interface RunOptions {
@@ -118,11 +129,15 @@ const SOCKET_LINE = 4;
 
 /** Ends a PostgreSQL that outlived a killed service: two servers on one directory would corrupt it. Its socket goes too. */
 async function stopLeftOver(cluster: string): Promise<void> {
-  const pidFile = await readFile(join(cluster, 'postmaster.pid'), 'utf8').catch(() => '');
-  const lines = pidFile.split('\n');
+  const lines = await postmasterLines(cluster);
   await stopPostmaster(Number(lines[0]), cluster);
   const host = lines[SOCKET_LINE] ?? '';
   if (host.startsWith(SOCKET_DIRECTORY)) await rm(host, { recursive: true, force: true });
+}
+
+async function postmasterLines(cluster: string): Promise<readonly string[]> {
+  const pidFile = await readFile(join(cluster, 'postmaster.pid'), 'utf8').catch(() => '');
+  return pidFile.split('\n');
 }
 
 async function stopPostmaster(pid: number, cluster: string): Promise<void> {

@@ -2,12 +2,18 @@
 import { type Kysely, sql } from 'kysely';
 import { type Migration, Migrator } from 'kysely/migration';
 import { auditChain } from '../audit/migration.ts';
+import { serverError } from '../errors.ts';
+import { rolloutTables } from '../rollouts/migration.ts';
 import { webhooks } from '../webhooks/migration.ts';
 import { ACCESS } from './access-tables.ts';
 import type { Database } from './database.ts';
+import { licenseTables } from './license-tables.ts';
+import { idempotencyEffects, schemaCompat } from './operations-tables.ts';
+import { siteTables } from './site-tables.ts';
 import { tenantTables } from './tenant-tables.ts';
+import { draftsAndYanks, rehearsals } from './upgrade-tables.ts';
 
-const MIGRATIONS: Readonly<Record<string, Migration>> = {
+export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0001-first-tables': {
     async up(db: Kysely<unknown>) {
       for (const statement of FIRST_TABLES) await sql.raw(statement).execute(db);
@@ -58,6 +64,13 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0012-audit-chain': auditChain,
   '0013-webhooks': webhooks,
   '0014-tenants': tenantTables,
+  '0050-idempotency-effects': idempotencyEffects,
+  '0051-schema-compat': schemaCompat,
+  '0060-rollouts': rolloutTables,
+  '0070-sites': siteTables,
+  '0071-license-lifecycle': licenseTables,
+  '0090-drafts-and-yanks': draftsAndYanks,
+  '0091-rehearsals': rehearsals,
 };
 
 const CERTIFICATES = [
@@ -102,13 +115,58 @@ const FIRST_TABLES = [
      actor text not null, action text not null, subject text not null)`,
 ];
 
-/** Brings the schema to the newest version. Safe to run from several processes: kysely takes a lock. */
-export async function migrate(db: Database): Promise<void> {
-  const { error } = await migratorOf(db).migrateToLatest();
+export type Migrations = Readonly<Record<string, Migration>>;
+
+/**
+ * The oldest schema whose code runs on the newest one. A migration that code of before cannot live with (it drops, renames, demands
+ * something, or says what that code would unsay, as yanks do) names itself here; until then, processes of before run beside those of
+ * now. docs/operations.md has the rule.
+ */
+const OLDEST_COMPATIBLE = '0090-drafts-and-yanks';
+
+/**
+ * Brings the schema to the newest version. Safe to run from several processes: kysely takes a lock. A schema that is newer than
+ * this code is left as it is, when it is said to be compatible.
+ *
+ * @throws `schema-newer`
+ */
+export async function migrate(
+  db: Database,
+  migrations: Migrations = MIGRATIONS,
+  oldestCompatible = OLDEST_COMPATIBLE,
+): Promise<void> {
+  const ours = Object.keys(migrations).sort();
+  const newer = (await appliedMigrations(db)).find(name => !(name in migrations));
+  if (newer !== undefined) return requireCompatible(db, newer, ours.at(-1) as string);
+  const { error } = await migratorOf(db, migrations).migrateToLatest();
+  // Another process may have gone further in between.
+  const overtaken = (await appliedMigrations(db)).find(name => !(name in migrations));
+  if (overtaken !== undefined) return requireCompatible(db, overtaken, ours.at(-1) as string);
   if (error) throw error;
+  await db
+    .insertInto('schema_compat')
+    .values({ oldest: oldestCompatible })
+    .onConflict(conflict => conflict.column('one').doUpdateSet({ oldest: oldestCompatible }))
+    .execute();
+}
+
+async function requireCompatible(db: Database, newer: string, newest: string): Promise<void> {
+  const row = await db.selectFrom('schema_compat').select('oldest').executeTakeFirst();
+  if (row && row.oldest <= newest) return;
+  throw serverError('schema-newer', `The database has the schema ${newer}; this version knows ${newest}.`);
+}
+
+/** Names of the migrations that the database has; none for an empty one. */
+export async function appliedMigrations(db: Database): Promise<readonly string[]> {
+  const { rows } = await sql<{ there: boolean }>`select to_regclass('kysely_migration') is not null as there`.execute(
+    db,
+  );
+  if (!rows[0]?.there) return [];
+  const applied = await sql<{ name: string }>`select name from kysely_migration order by name`.execute(db);
+  return applied.rows.map(({ name }) => name);
 }
 
 /** Goes to any version, forward and back. */
-export function migratorOf(db: Database): Migrator {
-  return new Migrator({ db, provider: { getMigrations: async () => ({ ...MIGRATIONS }) } });
+export function migratorOf(db: Database, migrations: Migrations = MIGRATIONS): Migrator {
+  return new Migrator({ db, provider: { getMigrations: async () => ({ ...migrations }) } });
 }

@@ -1,5 +1,6 @@
 // The tables of the hosted service, as kysely sees them. Every change is a migration in `migrations.ts`.
 import type { ColumnType, Generated } from 'kysely';
+import type { Overage } from '../../signing/index.ts';
 
 /** PostgreSQL's `timestamptz`; written as Date, read as Date. */
 type Instant = ColumnType<Date, Date, Date>;
@@ -20,7 +21,14 @@ export interface MetadataTable {
   published_at: Instant;
 }
 
-export type ReleaseState = 'publishing' | 'published' | 'failed';
+/** `draft`: packed and stored, signed by nobody. */
+export type ReleaseState = 'draft' | 'publishing' | 'published' | 'failed';
+
+/** What is to be signed beside a draft: SHA-256 of stored objects. */
+export interface DraftAttestations {
+  readonly sbom: string;
+  readonly provenance: string;
+}
 
 export interface ReleaseTable {
   organization: string;
@@ -42,6 +50,12 @@ export interface ReleaseTable {
   document: string;
   created_at: Instant;
   published_at: Instant | null;
+  yanked_at: ColumnType<Date | null, Date | null | undefined, Date | null>;
+  yank_reason: ColumnType<string | null, string | null | undefined, string | null>;
+  yank_advice: ColumnType<string | null, string | null | undefined, string | null>;
+  /** Of drafts. */
+  attestations: ColumnType<DraftAttestations | null, string | null | undefined, string | null>;
+  revision: Generated<number>;
 }
 
 /** An object that a publication under way relies on: garbage collection leaves it alone. */
@@ -68,6 +82,30 @@ export interface LicenseTable {
   sealed_psk: Buffer;
   expires_at: Instant | null;
   created_at: Instant;
+  features: Generated<string[]>;
+  trial: Generated<boolean>;
+  /** What more than the limits means. */
+  overage: Generated<Overage>;
+  /** What the end means: `keep` what was published before it, `grace`, or `lock`. */
+  expiry: Generated<ExpiryStrategy>;
+  /** Of the strategy `grace`; 0 for the others. */
+  grace_days: Generated<number>;
+  /** Whether its sites take their nodes out of one pool, by leases. */
+  floating: Generated<boolean>;
+  /** Why it is suspended; null while it is not. */
+  suspended_reason: string | null;
+  revision: Generated<number>;
+}
+
+export type ExpiryStrategy = 'keep' | 'grace' | 'lock';
+
+/** Seats for nodes that a site has of a floating license, until then. */
+export interface SeatTable {
+  organization: string;
+  license_id: string;
+  site_id: string;
+  seats: number;
+  until: Instant;
 }
 
 /** A certificate that a site connects with instead of the license's key. */
@@ -90,13 +128,69 @@ export interface SiteTable {
   public_key: string;
   activated_at: Instant;
   last_seen_at: Instant;
-  report: Json | null;
+  /** Nodes of the last report that count for the license. */
+  live_nodes: Generated<number>;
+  /** Activated when the license had no room for it, by its policy. */
+  beyond_limit: Generated<boolean>;
+  /** Name and id in lower case: what is looked through for a text. */
+  search: Generated<string>;
+  /** The release that is installed. */
+  version: Generated<string | null>;
+  /** `unknown` until a site of a version that says so has reported. */
+  health: Generated<string>;
+  /** Of the rollover. */
+  state: Generated<string>;
+  node_count: Generated<number>;
+  agent_version: Generated<string | null>;
+  /** How the last report came: `connection` or `receipt`; null before the first. */
+  via: Generated<string | null>;
+  /** By the service's clock. */
+  reported_at: Instant | null;
+  /** Of the newest sealed report; 0 while all of them were plain. */
+  report_sequence: ColumnType<string, number | undefined, number>;
+}
+
+/** The last report of a site, as it said it. What sites are searched by stands in their columns, too. */
+export interface SiteReportTable {
+  organization: string;
+  site_id: string;
+  report: Json;
+}
+
+export type SiteEventType =
+  | 'version-changed'
+  | 'rollover-started'
+  | 'rollover-finished'
+  | 'rollover-failed'
+  | 'health-changed';
+
+/** What has changed at a site: the newest fifty of each. */
+export interface SiteEventTable {
+  id: Generated<string>;
+  organization: string;
+  site_id: string;
+  at: Instant;
+  type: SiteEventType;
+  details: Json;
 }
 
 export interface WrapTable {
   manifest_digest: string;
   license_id: string;
   body: Json;
+}
+
+/** An upgrade that was tried out for a license, step by step. */
+export interface RehearsalTable {
+  id: string;
+  organization: string;
+  license_id: string;
+  from_version: string;
+  to_version: string;
+  evidence: string;
+  /** Who attests it. */
+  actor: string;
+  created_at: Instant;
 }
 
 export interface TokenTable {
@@ -264,18 +358,66 @@ export interface DeliveryTable {
   created_at: Instant;
 }
 
+/** A rollout of a version in a channel; `document` is what sites are told of it. */
+export interface RolloutTable {
+  organization: string;
+  id: string;
+  product: string;
+  channel: string;
+  version: string;
+  state: string;
+  document: Json;
+  paused_at: Instant | null;
+  /** Why the service, or who, halted it. */
+  halted_why: string | null;
+  revision: number;
+  created_at: Instant;
+}
+
+/** What a site that is offered a version has made of it. */
+export type Outcome = 'succeeded' | 'failed' | 'pending';
+
+export interface RolloutOutcomeTable {
+  rollout_id: string;
+  site_id: string;
+  outcome: Outcome;
+  at: Instant;
+}
+
+/** What is said of a channel now, signed. */
+export interface BulletinTable {
+  organization: string;
+  product: string;
+  channel: string;
+  sequence: number;
+  /** A digest of what it says, and of the key that says it: without a change, no new one is signed. */
+  said: string;
+  /** A compact JWS. */
+  document: string;
+  expires_at: Instant;
+}
+
 /** What a POST with an `Idempotency-Key` was answered. */
 export interface IdempotencyTable {
   id: string;
   fingerprint: string;
   created_at: Instant;
+  /** When it had its effect; it may have died before it was answered. */
+  effect_at: Instant | null;
   /** Null while it is under way. */
   status: number | null;
   /** JSON, sealed, in base64. */
   body: string | null;
 }
 
+/** One row: the oldest schema whose code runs on this one. */
+export interface SchemaCompatTable {
+  one: Generated<boolean>;
+  oldest: string;
+}
+
 export interface Tables {
+  schema_compat: SchemaCompatTable;
   idempotency: IdempotencyTable;
   secrets: SecretTable;
   metadata: MetadataTable;
@@ -284,7 +426,11 @@ export interface Tables {
   licenses: LicenseTable;
   certificates: CertificateTable;
   sites: SiteTable;
+  seats: SeatTable;
+  site_reports: SiteReportTable;
+  site_events: SiteEventTable;
   wraps: WrapTable;
+  rehearsals: RehearsalTable;
   tokens: TokenTable;
   organizations: OrganizationTable;
   users: UserTable;
@@ -296,6 +442,9 @@ export interface Tables {
   oidc_nonces: OidcNonceTable;
   attempts: AttemptTable;
   audit: AuditTable;
+  rollouts: RolloutTable;
+  rollout_outcomes: RolloutOutcomeTable;
+  bulletins: BulletinTable;
   webhooks: WebhookTable;
   webhook_deliveries: DeliveryTable;
 }

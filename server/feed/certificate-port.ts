@@ -26,9 +26,9 @@ export async function certificatePort(
       .then(port.show)
       .catch(error => context.log.error({ err: error }, 'the certificate shown to sites was not renewed'));
   }, RENEW_EVERY_MS);
-  const close = () => {
+  const close = (deadline?: AbortSignal) => {
     clearInterval(renewal);
-    return port.close();
+    return port.close(deadline);
   };
   return { server: port.server, close };
 }

@@ -5,8 +5,9 @@ import {
   activationRequestSchema,
   feedPaths,
   objectUrlsRequestSchema,
+  SEALED_REPORT_BYTES,
+  seatRequestSchema,
   siteIdSchema,
-  siteReportSchema,
 } from '../../bundles/index.ts';
 import { sha256HexSchema } from '../../signing/index.ts';
 import { type Context, type Tenant, tenantOf } from '../context.ts';
@@ -16,8 +17,11 @@ import { newApp, param } from '../http/app.ts';
 import { objectUrls, sendMetadata, sendObject } from '../http/objects.ts';
 import { notFound, problems } from '../http/problem.ts';
 import { licenseDocument } from '../licenses/licenses.ts';
+import { leaseSeats } from '../licenses/seats.ts';
 import { wrapFor } from '../licenses/wraps.ts';
-import { activateSite, recordReport } from '../sites/sites.ts';
+import type { BulletinBoard } from '../rollouts/board.ts';
+import { activateSite } from '../sites/activate.ts';
+import { receiveReport } from '../sites/receive.ts';
 import { connectionOf } from './connection.ts';
 
 const JSON_BYTES = 256 * 1024;
@@ -29,8 +33,14 @@ interface Visitor {
 }
 
 /** Builds the app that runs behind the ports for sites. */
-export function feedApi(context: Context): Express {
+export function feedApi(context: Context, board: Pick<BulletinBoard, 'send'>): Express {
   const app = newApp();
+  // Before anything is asked of the database: it is said to everybody alike.
+  app.get(feedPaths.bulletin(':product', ':channel'), (request, response, next) => {
+    const [product, channel] = [param(request, 'product'), param(request, 'channel')];
+    const { organization } = connectionOf(request.socket);
+    if (!board.send({ organization, product, channel }, request, response)) next();
+  });
   app.use(async (request, _response, next) => {
     // A license, or a certificate of it, that was revoked since the handshake is refused at its next request.
     const { license, stillOpens } = connectionOf(request.socket);
@@ -79,10 +89,14 @@ export function feedApi(context: Context): Express {
     const { tenant, license } = visitor(request);
     response.json({ license: await activateSite(tenant, license, activationRequestSchema.parse(request.body)) });
   });
-  app.post(feedPaths.reports, json, async (request, response) => {
+  app.post(feedPaths.reports, express.json({ limit: SEALED_REPORT_BYTES }), async (request, response) => {
     const { tenant, license } = visitor(request);
-    await recordReport(tenant, license, siteReportSchema.parse(request.body));
+    await receiveReport(tenant, license, request.body);
     response.status(204).end();
+  });
+  app.post(feedPaths.seats, json, async (request, response) => {
+    const { tenant, license } = visitor(request);
+    response.json(await leaseSeats(tenant, license, seatRequestSchema.parse(request.body)));
   });
   app.use(notFound);
   app.use(problems(context.log));

@@ -6,7 +6,7 @@ import net from 'node:net';
 import tls from 'node:tls';
 import type { Logger } from 'pino';
 import { PSK_CIPHERS } from '../../bundles/index.ts';
-import type { LicenseKey } from '../licenses/licenses.ts';
+import type { LicenseKey } from '../licenses/entitlement.ts';
 import { MAX_HELLO_BYTES, readPskIdentity } from './client-hello.ts';
 import { HANDSHAKE_TIMEOUT_MS, type SitePort, sitePort } from './site-port.ts';
 

@@ -3,6 +3,7 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import type net from 'node:net';
 import type tls from 'node:tls';
 import type { Logger } from 'pino';
+import { beforeAbort } from '../shutdown.ts';
 import { type FeedConnection, setConnection } from './connection.ts';
 
 /** Long enough for a slow line, short enough that idle connections do not pile up. */
@@ -15,8 +16,8 @@ export const MAX_CONNECTIONS_A_LICENSE = 256;
 
 export interface SitePort {
   readonly server: net.Server;
-  /** Ends every connection and stops listening. */
-  close(): Promise<void>;
+  /** Stops listening, lets running requests come to their end until the deadline, then ends every connection. */
+  close(deadline?: AbortSignal): Promise<void>;
 }
 
 /** Hands a connection whose handshake has proven its license over to HTTP, unless that license has too many. */
@@ -31,6 +32,18 @@ export function sitePort(
   const http = innerServer(handler);
   const sockets = new Set<net.Socket>();
   const counts = new Map<string, number>();
+  const admitted = new Set<tls.TLSSocket>();
+  /** Whose request has not been answered yet. */
+  const busy = new Set<net.Socket>();
+  let stopping = false;
+  http.prependListener('request', ({ socket }, response) => {
+    busy.add(socket);
+    if (stopping) response.setHeader('connection', 'close');
+    response.once('close', () => {
+      busy.delete(socket);
+      if (stopping) socket.end();
+    });
+  });
   server.maxConnections = MAX_CONNECTIONS;
   server.on('connection', (socket: net.Socket) => {
     sockets.add(socket);
@@ -40,6 +53,7 @@ export function sitePort(
   const admit: Admit = (secure, connection) => {
     // It may have ended while its license was looked up.
     if (secure.destroyed) return;
+    if (stopping) return void secure.destroy();
     const { license } = connection;
     const open = counts.get(license) ?? 0;
     if (open >= MAX_CONNECTIONS_A_LICENSE) {
@@ -49,16 +63,22 @@ export function sitePort(
     }
     counts.set(license, open + 1);
     secure.once('close', () => counts.set(license, (counts.get(license) ?? 1) - 1));
+    admitted.add(secure);
+    secure.once('close', () => admitted.delete(secure));
     setConnection(secure, connection);
     http.emit('connection', secure);
   };
 
-  const close = () =>
-    new Promise<void>(resolve => {
-      http.emit('close');
-      server.close(() => resolve());
+  const close = async (deadline = AbortSignal.abort()) => {
+    stopping = true;
+    const ended = new Promise<void>(resolve => server.close(() => resolve()));
+    // Those that are asked something end with their answer, handshakes when their time is over.
+    for (const secure of admitted) if (!busy.has(secure)) secure.destroy();
+    await beforeAbort(ended, deadline, () => {
       for (const socket of sockets) socket.destroy();
     });
+    http.emit('close');
+  };
   return { port: { server, close }, admit };
 }
 

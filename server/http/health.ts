@@ -36,7 +36,11 @@ interface Outcome {
 }
 
 /** `/livez` and `/readyz`. What failed is named; why it did is in the log. */
-export function healthRoutes(checks: readonly Check[], { now, log }: Pick<Context, 'now' | 'log'>): readonly Route[] {
+export function healthRoutes(
+  checks: readonly Check[],
+  { now, log }: Pick<Context, 'now' | 'log'>,
+  isStopping: () => boolean = () => false,
+): readonly Route[] {
   const look = cached(
     KEEP_MS,
     () => now().getTime(),
@@ -63,6 +67,7 @@ export function healthRoutes(checks: readonly Check[], { now, log }: Pick<Contex
       access: 'anybody',
       answer: 'stream',
       async handle({ response }) {
+        if (isStopping()) return void response.status(503).json({ status: 'stopping', checks: [] });
         const outcomes = await look();
         const isReady = outcomes.every(({ status }) => status === 'ok');
         response.status(isReady ? 200 : 503).json({ status: isReady ? 'ready' : 'not ready', checks: outcomes });

@@ -53,6 +53,8 @@ export async function objectUrls(
   digests: readonly string[],
 ): Promise<z.infer<typeof objectUrlsSchema>> {
   if (!address) throw serverError('not-found', 'This service sends its objects itself.');
-  const urls = await Promise.all(digests.map(async digest => [digest, await address(digest, ADDRESS_SECONDS)] as const));
+  const urls = await Promise.all(
+    digests.map(async digest => [digest, await address(digest, ADDRESS_SECONDS)] as const),
+  );
   return { urls: Object.fromEntries(urls), seconds: ADDRESS_SECONDS };
 }

@@ -3,6 +3,7 @@
 import type { RequestHandler, Response } from 'express';
 import type { Logger } from 'pino';
 import { Counter, Histogram, type Metric } from '../metrics/metrics.ts';
+import { callerAddress } from './proxies.ts';
 import type { Caller, Route } from './route.ts';
 
 const BOUNDS_S = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
@@ -35,6 +36,8 @@ export function seenOf(response: Response): Seen {
 export function observe(log: Logger, metrics: RequestMetrics | undefined): RequestHandler {
   return (request, response, next) => {
     const began = performance.now();
+    // A connection that has gone has no address any more.
+    const address = callerAddress(request);
     response.once('close', () => {
       const ms = performance.now() - began;
       const { route, caller } = seenOf(response);
@@ -50,6 +53,7 @@ export function observe(log: Logger, metrics: RequestMetrics | undefined): Reque
           ms: Math.round(ms * 10) / 10,
           organization: caller?.organization,
           actor: caller?.actor,
+          address,
           ...(response.writableFinished ? {} : { aborted: true }),
         },
         'request',

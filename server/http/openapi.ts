@@ -1,5 +1,6 @@
 // The OpenAPI 3.1 document of the routes: made of the same schemas that check every call.
 import { z } from 'zod';
+import type { Deprecation } from './deprecated.ts';
 import type { Route, RouteAccess } from './route.ts';
 
 export interface ApiInfo {
@@ -26,21 +27,26 @@ export function openApiOf(routes: readonly Route[], info: ApiInfo): Schema {
 }
 
 /** `/v1/licenses/:id` as OpenAPI writes it. */
-export function openApiPath(path: string): string {
+function openApiPath(path: string): string {
   return path.replaceAll(/:(\w+)/g, '{$1}');
 }
 
 function operationOf(route: Route): Schema {
-  const { tag, summary, access, status, body } = route;
+  const { tag, summary, access, status, body, deprecated } = route;
   return {
     operationId: operationId(route),
     tags: [tag],
     summary,
+    ...(deprecated ? { deprecated: true, description: deprecationOf(deprecated) } : {}),
     ...(access === 'anybody' ? {} : { security: securityOf(access) }),
     parameters: parametersOf(route),
     ...(body === undefined ? {} : { requestBody: { required: true, content: bodyContent(body) } }),
     responses: { [status]: answerOf(route), default: PROBLEM_RESPONSE },
   };
+}
+
+function deprecationOf({ since, sunset, successor }: Deprecation): string {
+  return `deprecated since ${since} in favor of ${successor}; it may be gone from ${sunset} on`;
 }
 
 /** A token with the scope, or a person whose role has it. */

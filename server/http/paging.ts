@@ -10,7 +10,7 @@ const DEFAULT = 50;
 /** What every list takes. */
 export const pageQuery = {
   limit: z.coerce.number().int().min(1).max(MOST).default(DEFAULT).describe('items in a page'),
-  cursor: z.string().max(512).optional().describe('`next` of the page before'),
+  cursor: z.string().max(1024).optional().describe('`next` of the page before'),
 };
 
 /** What a list is asked for. */
@@ -36,8 +36,13 @@ export interface Cursor {
 }
 
 /** Rows after the cursor, where the newest come first. */
-export function isBefore(column: 'created_at' | 'last_seen_at', { at, id }: Cursor) {
+export function isBefore(column: 'created_at' | 'expires_at', { at, id }: Cursor) {
   return sql<boolean>`(${sql.ref(column)}, id) < (${new Date(at)}, ${id})`;
+}
+
+/** Rows after the cursor, where they come in the order of their names. */
+export function isAfterName({ at, id }: Cursor) {
+  return sql<boolean>`(name, id) > (${at}, ${id})`;
 }
 
 const cursorSchema = z.tuple([z.string().max(128), z.string().max(256)]);

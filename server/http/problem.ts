@@ -5,7 +5,11 @@ import type { Logger } from 'pino';
 import { z } from 'zod';
 import type { Problem } from '../../bundles/index.ts';
 import { RolloverError } from '../../signing/index.ts';
+import { databaseOutage } from '../db/outage.ts';
 import { serverError, statusOf } from '../errors.ts';
+
+/** What was away is asked for again at once by many; some seconds spread them. */
+const RETRY_AFTER_S = 5;
 
 /** The last handler of an app: turns whatever was thrown into a problem document. */
 export function problems(log: Logger): ErrorRequestHandler {
@@ -15,6 +19,7 @@ export function problems(log: Logger): ErrorRequestHandler {
     const requestId = String(response.getHeader('x-request-id') ?? '');
     if (status >= 500) log.error({ requestId, path: request.path, err: thrown }, 'request failed');
     if (response.headersSent) return void response.destroy();
+    if (status === 503) response.setHeader('retry-after', RETRY_AFTER_S);
     const problem: Problem = {
       type: 'about:blank',
       title: STATUS_CODES[status] ?? 'Error',
@@ -38,5 +43,5 @@ function asRolloverError(thrown: unknown): RolloverError | undefined {
   const type = (thrown as { type?: unknown }).type;
   if (type === 'entity.too.large') return serverError('body-too-large', 'The body is larger than this call takes.');
   if (type === 'entity.parse.failed') return serverError('request-invalid', 'The body is not JSON.');
-  return undefined;
+  return databaseOutage(thrown);
 }

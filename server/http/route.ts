@@ -5,6 +5,7 @@ import type { z } from 'zod';
 import type { Scope } from '../access/scopes.ts';
 import type { Actor } from '../audit/audit.ts';
 import type { Tenant } from '../context.ts';
+import type { Deprecation } from './deprecated.ts';
 
 export type Method = 'get' | 'post' | 'put' | 'patch' | 'delete';
 
@@ -73,6 +74,8 @@ export interface Route {
   readonly answer: Answer;
   /** Of success; 200 or 204 unless it says otherwise. */
   readonly status: number;
+  /** Where another call took its place. */
+  readonly deprecated?: Deprecation;
   handle(call: Call<never, never, never>): Promise<unknown>;
 }
 
@@ -90,6 +93,7 @@ interface Spec<P, Q, B, A extends Answer> {
   readonly bodyBytes?: number;
   readonly answer: A;
   readonly status?: number;
+  readonly deprecated?: Deprecation;
   handle(call: Call<Read<P>, Read<Q>, Read<B>>): Promise<AnswerOf<A>>;
 }
 

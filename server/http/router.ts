@@ -4,10 +4,12 @@ import { z } from 'zod';
 import { type Context, type Origin, type Tenant, tenantOf } from '../context.ts';
 import { serverError } from '../errors.ts';
 import { newApp } from './app.ts';
+import { sayDeprecated } from './deprecated.ts';
 import { type IdempotencyStore, idempotent } from './idempotency.ts';
 import { observe, type RequestMetrics, type Seen, seenOf } from './observe.ts';
 import { linkHeader, type Page } from './paging.ts';
 import { notFound, problems } from './problem.ts';
+import { callerAddress } from './proxies.ts';
 import type { RateLimiter } from './rate-limit.ts';
 import type { Call, Caller, Route } from './route.ts';
 
@@ -17,6 +19,8 @@ export interface RouterParts {
   readonly idempotency: IdempotencyStore;
   /** Counts requests, when somebody reads the numbers. */
   readonly metrics?: RequestMetrics;
+  /** Proxies whose `X-Forwarded-For` is believed, as `parseProxies` returns them. */
+  readonly trustedProxies?: readonly string[];
   /** Who calls. @throws `unauthorized` */
   authenticate(request: Request): Promise<Caller>;
 }
@@ -27,6 +31,7 @@ const NOBODY = 'nobody';
 /** The app that serves these routes and nothing else. */
 export function appOf(routes: readonly Route[], parts: RouterParts): Express {
   const app = newApp();
+  app.set('trust proxy', [...(parts.trustedProxies ?? [])]);
   app.use(observe(parts.context.log, parts.metrics));
   for (const route of routes) app[route.method](route.path, handlerOf(route, parts));
   app.use(notFound);
@@ -39,13 +44,14 @@ function handlerOf(route: Route, parts: RouterParts): RequestHandler {
   return async (request, response) => {
     const seen = seenOf(response);
     seen.route = route;
+    if (route.deprecated) sayDeprecated(response, route.deprecated);
     const caller = await callerOf(route, parts, request, seen);
     if (caller) parts.limiter.take(`${caller.organization} ${caller.actor}`, response);
     await readBody(request, response);
     const call = callOf(route, parts, caller, request, response);
     const key = route.method === 'post' ? request.headers['idempotency-key'] : undefined;
     if (caller && typeof key === 'string') {
-      const answer = await idempotent(parts.idempotency, caller, key, request, () => answerOf(route, call));
+      const answer = await idempotent(parts.idempotency, caller, key, request, id => answerOf(route, marked(call, id)));
       return send(response, answer.status, answer.body);
     }
     const { status, body } = await answerOf(route, call);
@@ -91,8 +97,14 @@ function tenantFor(context: Context, caller: Caller | undefined, origin: Origin)
   return { ...tenantOf(context, caller?.organization ?? NOBODY), products: caller?.products, origin };
 }
 
-function originOf({ socket }: Request, response: Response): Origin {
-  return { request: String(response.getHeader('x-request-id')), address: socket.remoteAddress };
+function originOf(request: Request, response: Response): Origin {
+  return { request: String(response.getHeader('x-request-id')), address: callerAddress(request) };
+}
+
+/** What it does is marked under the id of its `Idempotency-Key`. */
+function marked(call: Call<never, never, never>, idempotency: string): Call<never, never, never> {
+  const { origin } = call.tenant;
+  return origin ? { ...call, tenant: { ...call.tenant, origin: { ...origin, idempotency } } } : call;
 }
 
 async function answerOf(route: Route, call: Call<never, never, never>) {
@@ -104,7 +116,7 @@ function send(response: Response, status: number, body: unknown): void {
   response.setHeader('cache-control', 'no-store');
   if (body === undefined) return void response.status(status).end();
   const { next, revision } = body as Partial<Page<unknown>> & { revision?: number };
-  if (typeof next === 'string') response.setHeader('link', linkHeader(response.req, next));
+  if (typeof next === 'string') response.append('link', linkHeader(response.req, next));
   if (typeof revision === 'number') response.setHeader('etag', `"${revision}"`);
   response.status(status).json(body);
 }

@@ -7,15 +7,21 @@ import { authenticator } from '../access/authenticate.ts';
 import { accessRoutes } from '../access/routes.ts';
 import { auditRoutes } from '../audit/routes.ts';
 import type { Context } from '../context.ts';
+import { graphRoutes } from '../graph/routes.ts';
 import type { JobQueue } from '../jobs/queues.ts';
+import { rehearsalRoutes } from '../licenses/rehearsal-routes.ts';
 import { licenseRoutes } from '../licenses/routes.ts';
 import { metricsRoute } from '../metrics/routes.ts';
 import { serviceMetrics } from '../metrics/service-metrics.ts';
+import { lifecycleRoutes } from '../releases/lifecycle-routes.ts';
 import { type Jobs, releaseRoutes } from '../releases/routes.ts';
+import type { BulletinBoard } from '../rollouts/board.ts';
+import { rolloutRoutes } from '../rollouts/routes.ts';
 import { siteRoutes } from '../sites/routes.ts';
 import { trustRoutes } from '../trust/routes.ts';
 import type { Networks } from '../webhooks/networks.ts';
 import { webhookRoutes } from '../webhooks/routes.ts';
+import { docsRoutes } from './docs-page.ts';
 import { healthRoutes, serviceChecks } from './health.ts';
 import type { RequestMetrics } from './observe.ts';
 import { openApiOf } from './openapi.ts';
@@ -39,6 +45,7 @@ export interface ApiParts {
   /** How people sign in. */
   readonly access: Access;
   readonly jobs: Jobs;
+  readonly board: Pick<BulletinBoard, 'read' | 'send'>;
   /** Networks that webhooks may reach beside public addresses. */
   readonly networks: Networks;
   /** By name, for health and numbers. */
@@ -46,12 +53,16 @@ export interface ApiParts {
     readonly releases: Pick<JobQueue<never>, 'counts'>;
   };
   readonly requests: RequestMetrics;
+  /** Whether the service has been told to stop: load balancers are to send nothing more. */
+  readonly isStopping?: () => boolean;
+  /** As `parseProxies` returns them. */
+  readonly trustedProxies?: readonly string[];
 }
 
 /** Every call. */
 export function vendorRoutes(
   context: Context,
-  { access, jobs, networks, queues, requests }: ApiParts,
+  { access, board, jobs, networks, queues, requests, isStopping }: ApiParts,
 ): readonly Route[] {
   const routes: readonly Route[] = [
     route({
@@ -61,6 +72,7 @@ export function vendorRoutes(
       summary: 'whether the service and its database answer',
       access: 'anybody',
       answer: z.strictObject({ status: z.literal('ok') }),
+      deprecated: { since: '2026-11-24', sunset: '2027-11-24', successor: '/readyz' },
       async handle({ tenant }) {
         await sql`select 1`.execute(tenant.db);
         return { status: 'ok' as const };
@@ -69,11 +81,16 @@ export function vendorRoutes(
     ...accessRoutes(access),
     ...trustRoutes,
     ...releaseRoutes(jobs),
+    ...lifecycleRoutes(jobs.publish, board),
+    ...graphRoutes,
     ...licenseRoutes,
+    ...rehearsalRoutes,
+    ...rolloutRoutes(board),
     ...siteRoutes,
     ...auditRoutes,
     ...webhookRoutes(networks),
-    ...healthRoutes(serviceChecks(context, queues.releases), context),
+    ...docsRoutes(),
+    ...healthRoutes(serviceChecks(context, queues.releases), context, isStopping),
     metricsRoute([...requests.all, ...serviceMetrics(context, queues)]),
   ];
   const document = route({
@@ -95,6 +112,7 @@ export function vendorApi(context: Context, parts: ApiParts): Express {
   return appOf(vendorRoutes(context, parts), {
     context,
     metrics: parts.requests,
+    trustedProxies: parts.trustedProxies ?? [],
     limiter: new RateLimiter({
       perSecond: CALLS_PER_SECOND,
       burst: BURST,

@@ -1,40 +1,42 @@
 // The calls of the license desk: licenses, their certificates, and what a site of a license would be given.
 import { z } from 'zod';
-import { licenseFileSchema, plainText } from '../../bundles/index.ts';
-import { sha256HexSchema, wrapSchema } from '../../signing/index.ts';
+import { plainText } from '../../bundles/index.ts';
+import { expirySchema, OVERAGES, sha256HexSchema, wrapSchema } from '../../signing/index.ts';
 import { issueCertificate, listCertificates, revokeCertificate } from '../certificates/certificates.ts';
 import { directorFor } from '../director/director.ts';
 import { idParams, nameSchema } from '../http/names.ts';
 import { pageOf, pageQuery } from '../http/paging.ts';
 import { route } from '../http/route.ts';
-import { issueLicense, licenseById, licenseDocument, listLicenses, rekeyLicense, revokeLicense } from './licenses.ts';
+import { issueLicense, licenseDocument } from './licenses.ts';
+import { changeLicense } from './lifecycle.ts';
+import { lifecycleRoutes } from './lifecycle-routes.ts';
+import { licenseById, listLicenses } from './listing.ts';
+import { instant, issuedSchema, licenseSchema } from './schemas.ts';
+import { LICENSE_STATUSES } from './status.ts';
 import { wrapFor } from './wraps.ts';
 
-const licenseSchema = z.strictObject({
-  id: z.string(),
-  customer: z.string(),
-  product: z.string(),
-  channels: z.array(z.string()),
-  status: z.enum(['active', 'suspended', 'revoked']),
-  nodes: z.int(),
-  sites: z.int(),
-  expiresAt: z.string().nullable(),
-  createdAt: z.string(),
-});
-
-const issuedSchema = z.strictObject({
-  id: z.string(),
-  file: licenseFileSchema.describe('the license file: the only copy of its entitlement secret'),
-});
-
-const orderSchema = z.strictObject({
-  customer: plainText(256),
-  product: nameSchema,
+/** What may be changed later on. */
+const scope = {
   channels: z.array(nameSchema).min(1).max(16),
   nodes: z.int().positive().max(1_000_000),
-  sites: z.int().positive().max(100_000).default(1),
-  features: z.array(plainText(64)).max(64).default([]),
-  expiresAt: z.iso.datetime().optional(),
+  sites: z.int().positive().max(100_000),
+  features: z.array(plainText(64)).max(64),
+  overage: z.enum(OVERAGES).describe('what more than the limits means for what is new'),
+  expiry: expirySchema.nullable().describe('what the end means; null: what was published before it stays open'),
+  floating: z.boolean().describe('whether its sites share its nodes'),
+};
+
+const orderSchema = z.strictObject({
+  ...scope,
+  customer: plainText(256),
+  product: nameSchema,
+  sites: scope.sites.default(1),
+  features: scope.features.default([]),
+  overage: scope.overage.default('refuse'),
+  expiry: scope.expiry.default(null),
+  floating: scope.floating.default(false),
+  expiresAt: instant.nullable().default(null).describe('null: perpetual'),
+  trial: z.boolean().default(false),
 });
 
 const certificateSchema = z.strictObject({
@@ -129,9 +131,15 @@ export const licenseRoutes = [
     method: 'get',
     path: '/v1/licenses',
     tag: 'licenses',
-    summary: 'licenses, newest first',
+    summary: 'licenses, newest first; those that end before a day, the last to end first',
     access: 'license:read',
-    query: z.object(pageQuery),
+    query: z.object({
+      ...pageQuery,
+      customer: plainText(256).optional(),
+      product: nameSchema.optional(),
+      status: z.enum(LICENSE_STATUSES).optional(),
+      expiresBefore: instant.optional(),
+    }),
     answer: pageOf(licenseSchema),
     handle: ({ tenant, query }) => listLicenses(tenant, query),
   }),
@@ -154,32 +162,28 @@ export const licenseRoutes = [
     body: orderSchema,
     answer: issuedSchema,
     status: 201,
-    handle({ tenant, body: { expiresAt, ...order }, caller }) {
-      return issueLicense(tenant, expiresAt ? { ...order, expiresAt: new Date(expiresAt) } : order, caller.actor);
-    },
+    handle: ({ tenant, body, caller }) => issueLicense(tenant, body, caller.actor),
   }),
   route({
-    method: 'post',
-    path: '/v1/licenses/:id/revoke',
+    method: 'patch',
+    path: '/v1/licenses/:id',
     tag: 'licenses',
-    summary: 'revoke a license; what runs goes on',
+    summary: 'change what a license covers; what runs goes on',
     access: 'license:write',
     params: idParams,
-    body: z.strictObject({}),
-    answer: 'empty',
-    handle: ({ tenant, params, caller }) => revokeLicense(tenant, params.id, caller.actor),
+    body: z.strictObject(scope).partial(),
+    answer: licenseSchema,
+    handle: ({ tenant, params, body, ifMatch, caller }) =>
+      changeLicense(tenant, params.id, given(body), ifMatch, caller.actor),
   }),
-  route({
-    method: 'post',
-    path: '/v1/licenses/:id/rekey',
-    tag: 'licenses',
-    summary: 'a new entitlement secret; the old license file opens nothing more',
-    access: 'license:write',
-    params: idParams,
-    body: z.strictObject({}),
-    answer: issuedSchema,
-    handle: ({ tenant, params, caller }) => rekeyLicense(tenant, params.id, caller.actor),
-  }),
+  ...lifecycleRoutes,
   ...certificateRoutes,
   ...siteRoutes,
 ];
+
+/** Without what was not given: a field that is absent stays as it is. */
+function given<T extends object>(body: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(body).filter(([, value]) => value !== undefined)) as ReturnType<
+    typeof given<T>
+  >;
+}

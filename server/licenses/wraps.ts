@@ -1,17 +1,19 @@
 // Wraps: content keys for one license each, made when they are first asked for. Publishing never touches them, so it
 // costs the same for one license and for a million.
 import { sql } from 'kysely';
-import { type Wrap, wrapContentKey, wrapSchema } from '../../signing/index.ts';
+import { covers, isLocked, type Wrap, wrapContentKey, wrapSchema } from '../../signing/index.ts';
 import type { Tenant } from '../context.ts';
 import { ownedBy } from '../db/owned.ts';
 import { serverError } from '../errors.ts';
 import { contentKeyOf } from '../releases/content-keys.ts';
-import { activeLicense } from './licenses.ts';
+import { activeLicense, type LicenseRow } from './licenses.ts';
+import { lockedError, rowTerm, sqlCovers } from './term.ts';
 
 /**
  * The wrap of a published release for a license.
  *
- * @throws `not-found`, `license-refused` when the license is not active or not for this product and its channels
+ * @throws `not-found`, `license-refused` when the license is not active or not for this product and its channels,
+ *   `license-expired` for one that is locked
  */
 export async function wrapFor(tenant: Tenant, licenseId: string, manifest: string): Promise<Wrap> {
   const license = await activeLicense(tenant, licenseId);
@@ -82,7 +84,7 @@ function entitledLicenses(tenant: Tenant, manifest: string) {
           .whereRef('releases.organization', '=', 'licenses.organization')
           .whereRef('releases.product', '=', 'licenses.product')
           .where(sql<boolean>`releases.channel = any(licenses.channels)`)
-          .where(sql<boolean>`(licenses.expires_at is null or releases.published_at < licenses.expires_at)`),
+          .where(sqlCovers(tenant.now())),
       ),
     );
 }
@@ -118,15 +120,8 @@ async function storeWraps({ db }: Tenant, wraps: readonly Wrap[]): Promise<void>
     .execute();
 }
 
-interface Entitled {
-  readonly id: string;
-  readonly product: string;
-  readonly channels: readonly string[];
-  readonly expires_at: Date | null;
-}
-
-/** What was published while the license was valid stays open to it: it is needed for recovery. */
-async function requireEntitled(tenant: Tenant, license: Entitled, manifest: string): Promise<void> {
+/** What was published while the license was valid stays open to it, unless it is locked: it is needed for recovery. */
+async function requireEntitled(tenant: Tenant, license: LicenseRow, manifest: string): Promise<void> {
   const releases = await tenant.db
     .selectFrom('releases')
     .select(['product', 'channel', 'published_at'])
@@ -138,9 +133,11 @@ async function requireEntitled(tenant: Tenant, license: Entitled, manifest: stri
   const included = releases.filter(
     ({ product, channel }) => product === license.product && license.channels.includes(channel),
   );
-  const { expires_at: expiresAt } = license;
-  if (included.some(({ published_at: at }) => expiresAt === null || (at !== null && at < expiresAt))) return;
+  const term = rowTerm(license);
+  const nowMs = tenant.now().getTime();
+  if (included.some(({ published_at: at }) => at !== null && covers(term, at.getTime(), nowMs))) return;
   if (included.length > 0) {
+    if (isLocked(term, nowMs)) throw lockedError(license);
     throw serverError('license-refused', `License ${license.id} expired before this release was published.`);
   }
   throw serverError('license-refused', `License ${license.id} does not include this release.`);

@@ -10,15 +10,18 @@ const CALL_TIMEOUT_MS = 30_000;
 const LONG_TIMEOUT_MS = 240_000;
 /** The most that a page has. */
 const PAGE_ITEMS = 200;
+/** A list that is longer does not end: two million items. */
+const MOST_PAGES = 10_000;
 const KNOWN: ErrorTable = { ...SIGNING_ERRORS, ...BUNDLE_ERRORS, ...SERVER_ERRORS };
 
 export interface ApiClient {
   readonly url: string;
   get<T>(path: string): Promise<T>;
-  /** All items of a list, page by page. */
-  all<T>(path: string): Promise<readonly T[]>;
+  /** All items of a list, page by page; the first `most` of them, when given. @throws `service-failed` for a list without an end */
+  all<T>(path: string, most?: number): Promise<readonly T[]>;
   post<T>(path: string, body: unknown): Promise<T>;
-  patch<T>(path: string, body: unknown): Promise<T>;
+  /** @param seen the revision that the caller has seen; anybody's later change is refused then */
+  patch<T>(path: string, body: unknown, seen?: number): Promise<T>;
   /** As `post`, for work that may take minutes. */
   work<T>(path: string, body: unknown): Promise<T>;
   /** Raw bytes, or undefined where there is nothing under that name. */
@@ -36,10 +39,14 @@ export interface ApiClient {
 export function apiClient(url: string, token: string): ApiClient {
   /** Sends a request and reads the answer with `read`, all of it within the time. */
   const call = async <T>(
-    { method, path, body, type, timeoutMs = CALL_TIMEOUT_MS }: Call,
+    { method, path, body, type, seen, timeoutMs = CALL_TIMEOUT_MS }: Call,
     read: (response: Response) => Promise<T>,
   ): Promise<T> => {
-    const headers = { authorization: `Bearer ${token}`, ...(type ? { 'content-type': type } : {}) };
+    const headers = {
+      authorization: `Bearer ${token}`,
+      ...(type ? { 'content-type': type } : {}),
+      ...(seen === undefined ? {} : { 'if-match': `"${seen}"` }),
+    };
     const signal = AbortSignal.timeout(timeoutMs);
     const request = { method, headers, signal, ...(body === undefined ? {} : { body }) };
     try {
@@ -64,19 +71,20 @@ export function apiClient(url: string, token: string): ApiClient {
   return {
     url,
     get,
-    async all<T>(path: string) {
+    async all<T>(path: string, most = Number.POSITIVE_INFINITY) {
       const items: T[] = [];
       const pages = new URL(path, url);
-      pages.searchParams.set('limit', `${PAGE_ITEMS}`);
-      for (;;) {
+      for (let count = 0; count < MOST_PAGES; count++) {
+        pages.searchParams.set('limit', `${Math.min(PAGE_ITEMS, most - items.length)}`);
         const page = await get<Page<T>>(`${pages.pathname}${pages.search}`);
         items.push(...page.items);
-        if (page.next === null) return items;
+        if (page.next === null || items.length >= most) return items.slice(0, most);
         pages.searchParams.set('cursor', page.next);
       }
+      throw serverError('service-failed', `The list ${path} of ${url} has no end.`);
     },
     post: (path, body) => json({ ...post, path, body: JSON.stringify(body) }),
-    patch: (path, body) => json({ ...post, method: 'PATCH', path, body: JSON.stringify(body) }),
+    patch: (path, body, seen) => json({ ...post, method: 'PATCH', path, body: JSON.stringify(body), seen }),
     work: (path, body) => json({ ...post, path, body: JSON.stringify(body), timeoutMs: LONG_TIMEOUT_MS }),
     bytes: path =>
       call({ method: 'GET', path, timeoutMs: LONG_TIMEOUT_MS }, async response =>
@@ -100,6 +108,7 @@ interface Call {
   readonly path: string;
   readonly body?: string | Uint8Array<ArrayBuffer>;
   readonly type?: string;
+  readonly seen?: number | undefined;
   readonly timeoutMs?: number;
 }
 

@@ -15,22 +15,37 @@ const provenanceSchema = z.looseObject({
   subject: z.array(z.looseObject({ digest: z.record(z.string(), z.string()) })).min(1),
 });
 
-/** Signed documents by target path. @throws `release-file` for a document that is not what it is said to be */
+export interface Attestations {
+  readonly sbom: Buffer;
+  readonly provenance: Buffer;
+}
+
+/** As the channel's role signs them, by target path. */
+export function attestationTargets(
+  { product, channel, version }: { readonly product: string; readonly channel: string; readonly version: string },
+  { sbom, provenance }: Attestations,
+): ReadonlyMap<string, Buffer> {
+  return new Map([
+    [targetPaths.sbom(product, channel, version), sbom],
+    [targetPaths.provenance(product, channel, version), provenance],
+  ]);
+}
+
+/** What is signed beside a release that was packed. @throws `release-file` for a document that is not what it is said to be */
 export async function attestations(
   releaseFile: string,
   release: LocalRelease,
   packed: PackedRelease,
   facts: BuildFacts,
-): Promise<ReadonlyMap<string, Buffer>> {
-  const { product, channel, version } = release;
+): Promise<Attestations> {
   const own = (path: string | undefined, schema: z.ZodType, what: string) =>
     path === undefined ? undefined : ownDocument(resolve(dirname(releaseFile), path), schema, what);
   const sbom = await own(release.sbom, sbomSchema, 'a CycloneDX document in JSON');
   const provenance = await own(release.provenance, provenanceSchema, 'an in-toto statement in JSON');
-  return new Map([
-    [targetPaths.sbom(product, channel, version), sbom ?? encoded(await billOfMaterials(release))],
-    [targetPaths.provenance(product, channel, version), provenance ?? encoded(provenanceOf(release, packed, facts))],
-  ]);
+  return {
+    sbom: sbom ?? encoded(await billOfMaterials(release)),
+    provenance: provenance ?? encoded(provenanceOf(release, packed, facts)),
+  };
 }
 
 async function ownDocument(path: string, schema: z.ZodType, what: string): Promise<Buffer> {

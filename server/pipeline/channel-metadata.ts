@@ -1,4 +1,4 @@
-// Edits the metadata of a channel for one more release: its role, and the delegation to it when the channel is new.
+// What a channel offers now, and its role for one more release.
 import {
   type ChannelDocument,
   channelDocumentSchema,
@@ -7,32 +7,18 @@ import {
   type ReleaseDocument,
   targetPaths,
 } from '../../bundles/index.ts';
-import {
-  editRoot,
-  editTargets,
-  type RolePolicy,
-  type Signer,
-  signMetadata,
-  type TargetEntry,
-  targetEntryOf,
-  targetsDocument,
-} from '../../signing/index.ts';
-import { DEFAULT_LIFE_MS } from '../ceremony/expiry.ts';
+import { editTargets, type TargetEntry } from '../../signing/index.ts';
 import { publishedRole } from '../ceremony/published-roles.ts';
 import { serverError } from '../errors.ts';
 import type { ApiClient } from './api-client.ts';
+import { type RoleEdit, readTargets, type TargetsState } from './role-edits.ts';
 
 const MOST_READS = 5;
 
-export interface ChannelState {
+export interface ChannelState extends TargetsState {
   readonly channel: ChannelDocument;
   readonly roleVersion: number;
   readonly roleTargets: ReadonlyMap<string, TargetEntry>;
-  readonly root: Buffer;
-  /** The newest top-level targets file. */
-  readonly targets: Buffer;
-  /** Who may sign releases, as root says: a channel's role is given to the same. */
-  readonly policy: RolePolicy;
 }
 
 /**
@@ -52,21 +38,18 @@ export async function readChannel(api: ApiClient, product: string, channel: stri
 
 /** Undefined when the head that the role names is not there. */
 async function readChannelOnce(api: ApiClient, product: string, channel: string): Promise<ChannelState | undefined> {
-  const targets = await publishedRole(api, 'targets');
-  if (!targets) throw serverError('trust-missing', `The service at ${api.url} has no root of trust yet.`);
-  const root = (await publishedRole(api, 'root')) as Buffer;
-  const policy = editRoot(root).roles.targets;
+  const state = await readTargets(api);
   const role = await publishedRole(api, targetPaths.role(product, channel));
   if (!role) {
     const empty = { format: 1 as const, product, channel, releases: [] };
-    return { channel: empty, roleVersion: 0, roleTargets: new Map(), root, targets, policy };
+    return { ...state, channel: empty, roleVersion: 0, roleTargets: new Map() };
   }
   const { version, targets: roleTargets } = editTargets(role);
   const entry = roleTargets.get(targetPaths.channel(product, channel));
   const bytes = entry && (await api.bytes(`/v1/objects/${entry.sha256}`));
   if (!bytes) return undefined;
   const document = parseDocument(channelDocumentSchema, bytes, 'channel document');
-  return { channel: document, roleVersion: version, roleTargets, root, targets, policy };
+  return { ...state, channel: document, roleVersion: version, roleTargets };
 }
 
 /** A site takes what was published last: an older version would be a way back. @throws `version-older` */
@@ -86,48 +69,25 @@ export function nextCounter({ channel }: ChannelState): number {
   return Math.max(0, ...channel.releases.map(release => release.counter)) + 1;
 }
 
-export interface ChannelPublication {
-  readonly metadata: ReadonlyMap<string, Buffer>;
-  readonly targets: ReadonlyMap<string, Buffer>;
-}
-
-/** The signed metadata that offers `release` in the channel, and the documents it names: the release's own, and about it. */
-export async function withRelease(
+/** The channel's role with one more release, and the documents it names: the head, the release's own, and what is about it. */
+export function withRelease(
   state: ChannelState,
   release: ReleaseDocument,
   document: Buffer,
   attestations: ReadonlyMap<string, Buffer>,
-  signers: readonly Signer[],
-  nowMs: number,
-): Promise<ChannelPublication> {
+): RoleEdit {
   const { product, channel } = state.channel;
-  const expiresMs = nowMs + DEFAULT_LIFE_MS;
   const releases = [...state.channel.releases, { version: release.version, counter: release.counter }];
   const head = Buffer.from(JSON.stringify({ ...state.channel, releases }));
-  const targets = new Map([
-    [targetPaths.channel(product, channel), head],
-    [targetPaths.release(product, channel, release.version), document],
-    ...attestations,
-  ]);
-  const entries = new Map(state.roleTargets);
-  for (const [path, bytes] of targets) entries.set(path, targetEntryOf(bytes));
-  const role = targetPaths.role(product, channel);
-  const roleFile = await signMetadata(targetsDocument({ version: state.roleVersion + 1, expiresMs }, entries), signers);
-  const metadata = new Map([[role, roleFile]]);
-  const delegating = await withDelegation(state, role, signers, expiresMs);
-  if (delegating) metadata.set('targets', delegating);
-  return { metadata, targets };
-}
-
-/** The top-level targets with a delegation to the channel's role; undefined when it is already there. */
-async function withDelegation(state: ChannelState, role: string, signers: readonly Signer[], expiresMs: number) {
-  const { version, targets, delegations } = editTargets(state.targets);
-  if (delegations.some(delegation => delegation.name === role)) return undefined;
-  const { product, channel } = state.channel;
-  const added = {
-    name: role,
+  return {
+    role: targetPaths.role(product, channel),
     paths: targetPaths.rolePatterns(product, channel),
-    ...state.policy,
+    version: state.roleVersion,
+    entries: state.roleTargets,
+    targets: new Map([
+      [targetPaths.channel(product, channel), head],
+      [targetPaths.release(product, channel, release.version), document],
+      ...attestations,
+    ]),
   };
-  return signMetadata(targetsDocument({ version: version + 1, expiresMs }, targets, [...delegations, added]), signers);
 }

@@ -1,32 +1,17 @@
 // The release pipeline: packs real directories, uploads what is new, signs, and waits until the service has published.
 // Running it again after an interruption sends only what is missing.
 import type { PackedRelease } from '../../bundles/index.ts';
-import { hasCode, type Signer } from '../../signing/index.ts';
 import { DEFAULT_LIFE_MS, expiryWarnings } from '../ceremony/expiry.ts';
+import { encodeFiles } from '../files.ts';
 import type { ApiClient } from './api-client.ts';
-import { attestations } from './attestations.ts';
-import { nextCounter, readChannel, requireNewest, withRelease } from './channel-metadata.ts';
+import { attestationTargets } from './attestations.ts';
+import { readChannel, requireNewest } from './channel-metadata.ts';
+import { type Offer, offerRelease } from './offer.ts';
 import { KEYS_ELSEWHERE, publishOfflineSnapshot } from './offline-snapshot.ts';
-import { packAndUpload } from './packing.ts';
+import { type LocalOptions, packLocal } from './packing.ts';
 import { releaseDocument } from './release-document.ts';
-import { type LocalRelease, measure, openReleaseFile, requireImageFiles } from './release-file.ts';
-import { requireSamePublished, submit } from './submission.ts';
-import { productKey, signersOf } from './vendor-keys.ts';
-
-/** How often a publication is signed anew because others were first. */
-const TURNS = 5;
-
-export interface PublishOptions {
-  readonly path: string;
-  readonly keysDirectory: string;
-  readonly nowMs: number;
-  /** Said in the release's provenance. */
-  readonly pipelineVersion: string;
-  /** SOURCE_DATE_EPOCH: later file times are written as this one, in seconds since 1970. */
-  readonly latestMtime?: number;
-  onStep(step: string): void;
-  onProgress(done: number, total: number): void;
-}
+import { type LocalRelease, openReleaseFile } from './release-file.ts';
+import { signersOf } from './vendor-keys.ts';
 
 export interface Published {
   readonly product: string;
@@ -51,7 +36,7 @@ export interface Published {
  *
  * @throws `release-file`, `directory-missing`, `entry-unsupported`, `link-outside`, `release-exists`, `keys-missing`, …
  */
-export async function publishReleaseFile(api: ApiClient, options: PublishOptions): Promise<Published> {
+export async function publishReleaseFile(api: ApiClient, options: LocalOptions): Promise<Published> {
   const release = await openReleaseFile(options.path);
   try {
     return await publish(api, release, options);
@@ -60,28 +45,16 @@ export async function publishReleaseFile(api: ApiClient, options: PublishOptions
   }
 }
 
-async function publish(api: ApiClient, release: LocalRelease, options: PublishOptions): Promise<Published> {
+async function publish(api: ApiClient, release: LocalRelease, options: LocalOptions): Promise<Published> {
   const { product, version, channel } = release;
   const signers = await signersOf(options.keysDirectory, 'targets');
   const before = await readChannel(api, product, channel);
   requireNewest(before, version);
 
-  options.onStep('looking at the directories');
-  await requireImageFiles(release);
-  const totalBytes = measure(release);
-  const { key, created } = await productKey(options.keysDirectory, product);
-  if (created) options.onStep(`made a new product key for ${product} in ${options.keysDirectory}`);
-
-  options.onStep('packing, sealing and uploading');
-  const onProgress = (done: number) => options.onProgress(done, totalBytes);
-  const { packed, sentBytes } = await packAndUpload(api, release, key, { ...options, onProgress });
-  const { nowMs: startedMs, pipelineVersion } = options;
-  const about = await attestations(options.path, release, packed, {
-    startedMs,
-    finishedMs: Date.now(),
-    pipelineVersion,
-  });
-  const counter = await publishPacked(api, release, packed, about, signers, options);
+  const { packed, sentBytes, about } = await packLocal(api, release, options);
+  const offer = offerOf(api, release, packed, attestationTargets(release, about), options.nowMs);
+  const counter = await offerRelease(api, offer, signers, options);
+  const { nowMs: startedMs } = options;
   const terms = { expiresMs: startedMs + DEFAULT_LIFE_MS, signedMs: startedMs };
   const offline = await publishOfflineSnapshot(api, options.keysDirectory, terms);
   return {
@@ -103,39 +76,31 @@ async function publish(api: ApiClient, release: LocalRelease, options: PublishOp
   };
 }
 
-/**
- * Signs and submits; returns the release's number in its channel. Whoever publishes at the same time may be first: then it is
- * signed again on top of theirs.
- */
-async function publishPacked(
+/** What packing has made, to be offered in the release's channel. */
+function offerOf(
   api: ApiClient,
   release: LocalRelease,
   packed: PackedRelease,
   about: ReadonlyMap<string, Buffer>,
-  signers: readonly Signer[],
-  options: PublishOptions,
-): Promise<number> {
+  nowMs: number,
+): Offer {
   const { product, version, channel } = release;
-  for (let turn = 1; ; turn++) {
-    const state = await readChannel(api, product, channel);
-    const published = state.channel.releases.find(known => known.version === version);
-    if (published) {
-      await requireSamePublished(api, release, packed);
-      return published.counter;
-    }
-    requireNewest(state, version);
-    const counter = nextCounter(state);
-    const document = releaseDocument(release, packed, counter, options.nowMs);
-    const bytes = Buffer.from(JSON.stringify(document));
-    options.onStep('signing');
-    const publication = await withRelease(state, document, bytes, about, signers, options.nowMs);
-    options.onStep('publishing');
-    try {
-      await submit(api, channel, bytes, packed, publication);
-      return counter;
-    } catch (error) {
-      if (!hasCode(error, 'metadata-conflict') || turn === TURNS) throw error;
-      options.onStep('somebody else has published meanwhile: trying again');
-    }
-  }
+  return {
+    product,
+    version,
+    channel,
+    content: packed.content,
+    about,
+    document: counter => releaseDocument(release, packed, counter, nowMs),
+    submit: (document, { metadata, targets }) =>
+      api.post('/v1/releases', {
+        channel,
+        document: document.toString('base64'),
+        content: packed.content,
+        index: packed.index.name,
+        contentKey: packed.manifest.key.toString('base64'),
+        metadata: encodeFiles(metadata),
+        targets: encodeFiles(targets),
+      }),
+  };
 }

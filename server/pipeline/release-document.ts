@@ -10,7 +10,7 @@ export function releaseDocument(
   nowMs: number,
 ): ReleaseDocument {
   const image = bootImage(release, packed);
-  const { product, version, notes, components } = release;
+  const { product, version, notes, components, cves, minAgent, irreversible } = release;
   return {
     format: 1,
     product,
@@ -18,6 +18,9 @@ export function releaseDocument(
     counter,
     createdAt: new Date(nowMs).toISOString(),
     notes,
+    ...(cves && { cves }),
+    ...(minAgent !== undefined && { minAgent }),
+    ...(irreversible !== undefined && { irreversible }),
     manifest: { sha256: packed.manifest.name, length: packed.manifest.bytes.length },
     components: components.map(({ name, kind }) => ({ name, kind })),
     ...(image ? { image } : {}),

@@ -1,38 +1,27 @@
-// Hands a signed release to the service, and waits until it is published or refused.
+// Waits until what was handed to the service is published or refused, and holds what is published against what was meant.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { PackedRelease } from '../../bundles/index.ts';
 import { serverError } from '../errors.ts';
-import { encodeFiles } from '../files.ts';
 import type { ReleaseView } from '../releases/releases.ts';
 import type { ApiClient } from './api-client.ts';
-import type { ChannelPublication } from './channel-metadata.ts';
-import type { LocalRelease } from './release-file.ts';
 
 const POLL_MS = 200;
 /** The service reads every object of the release once. */
 const PUBLISH_TIMEOUT_MS = 30 * 60_000;
 
-/**
- * Submits a release whose objects are uploaded. The same again, after an interruption, is fine.
- *
- * @throws `metadata-conflict` when others were first, `release-incomplete`, `release-exists`, `service-failed`
- */
-export async function submit(
-  api: ApiClient,
-  channel: string,
-  document: Buffer,
-  packed: PackedRelease,
-  publication: ChannelPublication,
-): Promise<void> {
-  let release = await api.post<ReleaseView>('/v1/releases', {
-    channel,
-    document: document.toString('base64'),
-    content: packed.content,
-    index: packed.index.name,
-    contentKey: packed.manifest.key.toString('base64'),
-    metadata: encodeFiles(publication.metadata),
-    targets: encodeFiles(publication.targets),
-  });
+/** What is to be published where. */
+export interface OfferedContent {
+  readonly product: string;
+  readonly version: string;
+  readonly channel: string;
+  /** What its trees hold, however they were packed. */
+  readonly content: string;
+  /** Where the very same bytes are meant. */
+  readonly manifest?: string;
+}
+
+/** @throws `metadata-conflict` when others were first, `release-incomplete`, `release-exists`, `service-failed` */
+export async function untilPublished(api: ApiClient, offered: OfferedContent, submitted: ReleaseView): Promise<void> {
+  let release = submitted;
   const deadline = Date.now() + PUBLISH_TIMEOUT_MS;
   while (release.state === 'publishing') {
     if (Date.now() > deadline)
@@ -42,29 +31,25 @@ export async function submit(
   }
   if (release.state !== 'published') {
     if (release.problem?.startsWith('metadata-conflict: ')) {
-      throw serverError('metadata-conflict', `Others publish to ${channel} all the time.`);
+      throw serverError('metadata-conflict', `Others publish to ${offered.channel} all the time.`);
     }
     throw serverError('release-incomplete', `The service refused the release: ${release.problem}`);
   }
-  requireContent(release, packed);
+  requireContent(release, offered);
 }
 
 /** Publishing a published version again is fine when nothing changed. @throws `release-exists` */
-export async function requireSamePublished(
-  api: ApiClient,
-  { product, version, channel }: LocalRelease,
-  packed: PackedRelease,
-): Promise<void> {
-  const query = new URLSearchParams({ product, version, channel });
-  const releases = await api.all<ReleaseView>(`/v1/releases?${query}`);
-  requireContent(releases[0] ?? { product, version, channel }, packed);
+export async function requireSamePublished(api: ApiClient, offered: OfferedContent): Promise<void> {
+  const { product, version, channel } = offered;
+  const releases = await api.all<ReleaseView>(`/v1/releases?${new URLSearchParams({ product, version, channel })}`);
+  requireContent(releases[0], offered);
 }
 
-function requireContent(
-  { product, version, channel, content }: Pick<ReleaseView, 'product' | 'version' | 'channel'> & Partial<ReleaseView>,
-  packed: PackedRelease,
-): void {
-  if (content === packed.content) return;
+function requireContent(found: ReleaseView | undefined, { product, version, channel, ...meant }: OfferedContent): void {
   const what = `${product} ${version} is already in ${channel}`;
-  throw serverError('release-exists', `${what}, with other content or other file times.`);
+  if (found?.content !== meant.content) {
+    throw serverError('release-exists', `${what}, with other content or other file times.`);
+  }
+  if (meant.manifest === undefined || found.manifest === meant.manifest) return;
+  throw serverError('release-exists', `${what}, with another manifest.`);
 }

@@ -14,6 +14,9 @@ import { NOT_LISTED, publishedMetadata } from '../trust/repository.ts';
 import { openContentKey } from './content-keys.ts';
 import { GARBAGE_LOCK } from './leases.ts';
 
+/** A backup holds it alone for as long as it copies objects; a sweep that does not get it removes nothing. */
+export const BACKUP_LOCK = 0x4241_434b;
+
 /** An object younger than this is left alone: a publication or a fetch may be about to need it. */
 export const GARBAGE_GRACE_MS = 24 * 3600_000;
 const SWEEP_BATCH = 500;
@@ -77,6 +80,7 @@ async function sweepBatch(
   if (batch.length === 0) return [];
   return tenant.db.transaction().execute(async db => {
     await sql`select pg_advisory_xact_lock(${GARBAGE_LOCK}, hashtext(${tenant.organization}))`.execute(db);
+    if (await isBackupRunning(db)) return [];
     await marked.update(db);
     const digests = batch.map(object => object.digest);
     const leases = await db
@@ -92,6 +96,19 @@ async function sweepBatch(
   });
 }
 
+/** From here to the end of the transaction, none begins either. */
+async function isBackupRunning(db: Database): Promise<boolean> {
+  const lock = sql<{ free: boolean }>`select pg_try_advisory_xact_lock_shared(${BACKUP_LOCK}, 0) as free`;
+  return !(await lock.execute(db)).rows[0]?.free;
+}
+
+/** The objects that an organization needs now: of its releases that have not failed, and of its metadata. */
+export async function neededObjects(tenant: Tenant): Promise<ReadonlySet<string>> {
+  const marks = new Marks(tenant);
+  await marks.update(tenant.db);
+  return marks.digests;
+}
+
 /** Every object that a release or published metadata names. Grows as releases are added; nothing is ever unmarked. */
 class Marks {
   readonly #tenant: Tenant;
@@ -101,6 +118,10 @@ class Marks {
 
   constructor(tenant: Tenant) {
     this.#tenant = tenant;
+  }
+
+  get digests(): ReadonlySet<string> {
+    return this.#digests;
   }
 
   has(digest: string): boolean {
@@ -116,7 +137,10 @@ class Marks {
       .where('organization', '=', organization)
       .where('state', '!=', 'failed')
       .execute();
-    for (const release of releases) if (!this.#releases.has(release.manifest_digest)) await this.#release(release);
+    for (const release of releases) {
+      for (const digest of Object.values(release.attestations ?? {})) this.#digests.add(digest);
+      if (!this.#releases.has(release.manifest_digest)) await this.#release(release);
+    }
     const files = await db
       .selectFrom('metadata')
       .select(['role', 'version'])

@@ -6,6 +6,8 @@ import type { Tenant } from '../context.ts';
 import type { Database } from '../db/database.ts';
 import type { ReleaseState } from '../db/schema.ts';
 import { serverError } from '../errors.ts';
+import { carriedGraph, requireTrue } from '../graph/graph.ts';
+import { announce } from '../rollouts/bulletins.ts';
 import { type Publication, publish } from '../trust/repository.ts';
 import { emit } from '../webhooks/emit.ts';
 import { requireComplete } from './complete.ts';
@@ -17,6 +19,8 @@ export interface PublishJob {
   readonly organization: string;
   readonly releaseId: string;
   readonly actor: Actor;
+  /** The channel that it is promoted from. */
+  readonly from?: string;
   readonly metadata: readonly (readonly [string, string])[];
   readonly targets: readonly (readonly [string, string])[];
 }
@@ -26,8 +30,10 @@ export function publishJob(
   releaseId: string,
   { metadata, targets }: Publication,
   actor: Actor,
+  from?: string,
 ): PublishJob {
-  return { organization, releaseId, actor, metadata: encoded(metadata), targets: encoded(targets) };
+  const files = { metadata: encoded(metadata), targets: encoded(targets) };
+  return { organization, releaseId, actor, ...(from === undefined ? {} : { from }), ...files };
 }
 
 /**
@@ -43,10 +49,15 @@ export async function publishRelease(tenant: Tenant, job: PublishJob): Promise<v
     await requireComplete(tenant.blobs, release, contentKey);
     await publish(tenant, publication, async db => {
       await settle(db, release, { state: 'published', problem: null, published_at: tenant.now() });
-      const subject = `${release.product} ${release.version} to ${release.channel}`;
+      await announce({ ...tenant, db }, release.product, release.channel);
       const { id, product, channel, version } = release;
+      const graph = carriedGraph(product, publication);
+      if (graph) await requireTrue(tenant, db, graph);
       await emit(db, tenant, { type: 'release.published', data: { release: id, product, channel, version } });
-      await audit(db, tenant, job.actor, 'release.publish', subject);
+      if (job.from !== undefined) await endPromotion(tenant, db, release, job.from);
+      const action = job.from === undefined ? 'release.publish' : 'release.promote';
+      const details = job.from === undefined ? {} : { from: job.from };
+      await audit(db, tenant, job.actor, action, `${product} ${version} to ${channel}`, details);
     });
     tenant.log.info({ release: release.id, version: release.version, channel: release.channel }, 'release published');
   } catch (error) {
@@ -63,17 +74,36 @@ export async function giveUpRelease(tenant: Tenant, job: PublishJob): Promise<vo
   }
 }
 
+/** Ends all publications that are under way, for a service whose jobs are gone; the tenant's `db` is a transaction. */
+export async function failUnderWay(tenant: Tenant, problem: string): Promise<void> {
+  const own = tenant.db.selectFrom('releases').selectAll().where('organization', '=', tenant.organization);
+  const releases = await own.where('state', '=', 'publishing').orderBy('id').execute();
+  for (const release of releases) await writeFailure(tenant.db, tenant, release, problem);
+}
+
+/** What was a draft is none any more. */
+async function endPromotion(tenant: Tenant, db: Database, release: ReleaseRow, from: string): Promise<void> {
+  const { id, product, channel, version, manifest_digest: manifest } = release;
+  const own = db.deleteFrom('releases').where('organization', '=', tenant.organization).where('product', '=', product);
+  const draft = own.where('version', '=', version).where('state', '=', 'draft');
+  await draft.where('manifest_digest', '=', manifest).execute();
+  const data = { release: id, product, version, from, to: channel };
+  await emit(db, tenant, { type: 'release.promoted', data });
+}
+
 async function failRelease(tenant: Tenant, release: ReleaseRow, problem: string): Promise<void> {
   tenant.log.warn({ release: release.id, problem }, 'release refused');
-  const { id, product, channel, version } = release;
   try {
-    await tenant.db.transaction().execute(async db => {
-      await settle(db, release, { state: 'failed', problem, published_at: null });
-      await emit(db, tenant, { type: 'release.failed', data: { release: id, product, channel, version, problem } });
-    });
+    await tenant.db.transaction().execute(db => writeFailure(db, tenant, release, problem));
   } catch (error) {
     if (!hasCode(error, 'metadata-conflict')) throw error;
   }
+}
+
+async function writeFailure(db: Database, tenant: Tenant, release: ReleaseRow, problem: string): Promise<void> {
+  const { id, product, channel, version } = release;
+  await settle(db, release, { state: 'failed', problem, published_at: null });
+  await emit(db, tenant, { type: 'release.failed', data: { release: id, product, channel, version, problem } });
 }
 
 /** Ends the submission that was read, and no other: the same version may have been submitted again meanwhile. */
@@ -84,7 +114,7 @@ async function settle(
 ): Promise<void> {
   const { numUpdatedRows } = await db
     .updateTable('releases')
-    .set(outcome)
+    .set({ ...outcome, revision: release.revision + 1 })
     .where('id', '=', release.id)
     .where('state', '=', 'publishing')
     .where('document', '=', release.document)

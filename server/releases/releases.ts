@@ -1,6 +1,7 @@
 // Releases as the service knows them: in which state they are, and what they hold. Taking one in is `submission.ts`, publishing
 // it `publication.ts`.
 import type { Selectable } from 'kysely';
+import { releaseDocumentSchema, type Yank } from '../../bundles/index.ts';
 import type { Tenant } from '../context.ts';
 import { ownedBy } from '../db/owned.ts';
 import type { ReleaseState, ReleaseTable } from '../db/schema.ts';
@@ -21,7 +22,18 @@ export interface ReleaseView {
   /** What its trees hold, however they were packed. */
   readonly content: string;
   readonly publishedAt: string | null;
+  readonly yanked: Yank | null;
+  /** What it fixes. */
+  readonly cves: readonly string[];
+  /** The oldest agent that can bring a site there. */
+  readonly minAgent: string | null;
+  /** There is no way back behind it. */
+  readonly irreversible: boolean;
+  readonly revision: number;
 }
+
+/** What a graph is told, of a document that was checked when it came. */
+const upgradeSchema = releaseDocumentSchema.pick({ cves: true, minAgent: true, irreversible: true });
 
 /** @throws `not-found` */
 export async function releaseById(tenant: Tenant, id: string): Promise<ReleaseView> {
@@ -62,6 +74,7 @@ export async function releaseRow(tenant: Tenant, id: string): Promise<ReleaseRow
 
 /** What others are shown of a release. */
 export function view(row: ReleaseRow): ReleaseView {
+  const { cves = [], minAgent = null, irreversible = false } = upgradeSchema.parse(JSON.parse(row.document));
   return {
     id: row.id,
     product: row.product,
@@ -73,5 +86,19 @@ export function view(row: ReleaseRow): ReleaseView {
     manifest: row.manifest_digest,
     content: row.content_digest,
     publishedAt: row.published_at?.toISOString() ?? null,
+    yanked: yankOf(row),
+    cves,
+    minAgent,
+    irreversible,
+    revision: row.revision,
   };
+}
+
+/** Why and when a release was withdrawn; null for one that was not. */
+export function yankOf({
+  yanked_at: at,
+  yank_reason: reason,
+  yank_advice: advice,
+}: Pick<ReleaseRow, 'yanked_at' | 'yank_reason' | 'yank_advice'>): Yank | null {
+  return at && { reason: reason ?? '', advice: advice ?? '', at: at.toISOString() };
 }

@@ -12,6 +12,7 @@ import { contentKeyOf, contentKeys, segmentsOf } from './content-keys.ts';
 import { collectGarbage, GARBAGE_GRACE_MS } from './garbage.ts';
 import { leaseObjects } from './leases.ts';
 import type { PublishJob } from './publication.ts';
+import { releaseSchema } from './release-schema.ts';
 import { listReleases, releaseById } from './releases.ts';
 import { submitRelease } from './submission.ts';
 
@@ -23,19 +24,6 @@ const UPLOADS = 'uploads';
 /** Objects asked about in one request. */
 const MISSING_AT_ONCE = 1000;
 const LONGEST_NAME = 512;
-
-const releaseSchema = z.strictObject({
-  id: z.string(),
-  product: z.string(),
-  channel: z.string(),
-  version: z.string(),
-  counter: z.int(),
-  state: z.enum(['publishing', 'published', 'failed']),
-  problem: z.string().nullable().describe('why publishing failed'),
-  manifest: z.string(),
-  content: z.string().describe('what its trees hold, however they were packed'),
-  publishedAt: z.string().nullable(),
-});
 
 /** Wraps the key of a release for all licenses of an organization. */
 export interface WrapJob {

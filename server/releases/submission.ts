@@ -1,12 +1,15 @@
 // Takes releases in from the pipeline. What is published is never changed afterwards; what is not may be submitted again.
 import { randomUUID } from 'node:crypto';
+import { sql } from 'kysely';
 import { parseDocument, type ReleaseDocument, releaseDocumentSchema, targetPaths } from '../../bundles/index.ts';
 import { CONTENT_KEY_BYTES } from '../../signing/index.ts';
 import type { Actor } from '../audit/audit.ts';
 import type { Tenant } from '../context.ts';
-import { ownedBy, seesProduct } from '../db/owned.ts';
+import { ownedBy, requireProduct } from '../db/owned.ts';
 import { serverError } from '../errors.ts';
+import { carriedGraph } from '../graph/graph.ts';
 import type { Publication } from '../trust/repository.ts';
+import { DRAFT } from './channel-order.ts';
 import { sealContentKey } from './content-keys.ts';
 import { carries, type PublishJob, publishJob } from './publication.ts';
 import { type ReleaseView, releaseById, view } from './releases.ts';
@@ -25,6 +28,7 @@ export interface ReleaseSubmission {
 /**
  * Takes a release in as `publishing`. Until it is published, it may be submitted again.
  *
+ * @param from the channel that it is promoted from
  * @throws `release-exists`, `request-invalid`, `forbidden` for a product that the caller is not limited to
  */
 export async function submitRelease(
@@ -32,14 +36,13 @@ export async function submitRelease(
   submission: ReleaseSubmission,
   enqueue: (job: PublishJob) => Promise<void>,
   actor: Actor,
+  from?: string,
 ): Promise<ReleaseView> {
   const document = parseDocument(releaseDocumentSchema, submission.document, 'release document');
   if (submission.contentKey.length !== CONTENT_KEY_BYTES) {
     throw serverError('request-invalid', `A content key has ${CONTENT_KEY_BYTES} bytes.`);
   }
-  if (!seesProduct(tenant, document.product)) {
-    throw serverError('forbidden', `This caller is limited to other products than ${document.product}.`);
-  }
+  requireProduct(tenant, document.product);
   requireOwn(submission, document);
   const manifest = document.manifest.sha256;
   const content = {
@@ -61,13 +64,13 @@ export async function submitRelease(
     .onConflict(conflict =>
       conflict
         .columns(['organization', 'product', 'channel', 'version'])
-        .doUpdateSet(content)
+        .doUpdateSet({ ...content, revision: sql`releases.revision + 1` })
         .where('releases.state', '!=', 'published'),
     )
     .returning('id')
     .executeTakeFirst();
   if (!stored) return existing(tenant, name, submission.content);
-  await enqueue(publishJob(tenant, stored.id, submission.publication, actor));
+  await enqueue(publishJob(tenant, stored.id, submission.publication, actor, from));
   return releaseById(tenant, stored.id);
 }
 
@@ -97,12 +100,14 @@ function requireOwn(
   { channel, document, publication }: ReleaseSubmission,
   { product, version }: ReleaseDocument,
 ): void {
+  if (channel === DRAFT) throw serverError('request-invalid', `${DRAFT} is no channel; drafts are kept apart.`);
   const release = { product, channel, version, document: Buffer.from(document).toString('utf8') };
   if (!carries(publication, release)) {
     const path = targetPaths.release(product, channel, version);
     throw serverError('request-invalid', `The publication does not carry ${path} as it was submitted.`);
   }
-  const own = ['targets', targetPaths.role(product, channel)];
+  carriedGraph(product, publication);
+  const own = ['targets', targetPaths.role(product, channel), targetPaths.graphRole(product)];
   const foreign = [...publication.metadata.keys()].find(role => !own.includes(role));
   if (foreign !== undefined) throw serverError('request-invalid', `The publication changes the role ${foreign}.`);
 }

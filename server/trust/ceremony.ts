@@ -2,6 +2,7 @@
 import { parseOfflineRole } from '../../signing/index.ts';
 import { type Actor, audit } from '../audit/audit.ts';
 import type { Tenant } from '../context.ts';
+import { announceAll } from '../rollouts/bulletins.ts';
 import { emit } from '../webhooks/emit.ts';
 import { namedKeySets } from './document-keys.ts';
 import { type Publication, publish } from './repository.ts';
@@ -15,6 +16,7 @@ export async function publishCeremony(tenant: Tenant, metadata: Publication['met
   const targets = metadata.get('targets');
   const keySets = targets ? await namedKeySets(tenant, targets) : new Map();
   await publish(tenant, { metadata, targets: keySets }, async db => {
+    await announceAll({ ...tenant, db });
     await emit(db, tenant, { type: 'trust.published', data: { roles: versions } });
     await audit(db, tenant, actor, 'trust.publish', versions.join(', '));
   });

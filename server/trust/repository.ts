@@ -33,6 +33,9 @@ const SNAPSHOT_LIFE_MS = 30 * 24 * 3600_000;
 /** Roles that a snapshot does not list: all others are targets roles. */
 export const NOT_LISTED: readonly string[] = ['root', 'timestamp', 'snapshot', 'offline-snapshot'] satisfies RootRole[];
 
+/** Names of metadata files have nine digits for it. */
+const MOST_VERSIONS = 999_999_999;
+
 /** With the organization's hash, one advisory lock over all services that share the database: publications come one by one. */
 const PUBLISH_LOCK = 0x524f_4c4c;
 
@@ -112,6 +115,32 @@ export async function renewOnlineRoles(context: Context): Promise<void> {
     throw new AggregateError(failures, 'The online roles of some organizations were not renewed.');
 }
 
+/**
+ * Signs snapshot and timestamp under numbers that are higher by `by`, for a service that may have issued some that it knows nothing
+ * of. Nothing else is said than before, so nothing is verified; the next renewal does.
+ *
+ * @param tenant its `db` is a transaction
+ * @throws `backup-numbers` when there are no such numbers any more
+ */
+export async function leapOnlineRoles(tenant: Tenant, by: number): Promise<void> {
+  await sql`select pg_advisory_xact_lock(${PUBLISH_LOCK}, hashtext(${tenant.organization}))`.execute(tenant.db);
+  const root = await publishedMetadata(tenant, 'root');
+  const targets = await publishedMetadata(tenant, 'targets');
+  if (!root || !targets) return;
+  for (const role of ['snapshot', 'timestamp'] as const) await requireRoom(tenant, role, by);
+  const signers = await takeUpOnlineKeys(tenant, root);
+  const now = tenant.now();
+  const snapshot = await signSnapshot(tenant, await currentRoles(tenant), signers, now, by);
+  await signTimestamp(tenant, snapshot, signers, now, by);
+}
+
+async function requireRoom(repository: Repository, role: 'snapshot' | 'timestamp', by: number): Promise<void> {
+  const current = await currentVersion(repository, role);
+  if (current + by < MOST_VERSIONS) return;
+  const what = `The ${role} of ${repository.organization} would have a number above ${MOST_VERSIONS}`;
+  throw serverError('backup-numbers', `${what}: ${current}, and ${by} more.`);
+}
+
 /** Adds the next version of a role; a version that is already published has to be the very same bytes. */
 async function insertNext(repository: Repository, role: string, bytes: Uint8Array, at: Date): Promise<void> {
   const { version } = parseOfflineRole(role, bytes).content;
@@ -132,10 +161,19 @@ async function signOnlineRoles(repository: Repository, signers: OnlineSigners, n
   if (!roles.has('targets')) throw noRoot();
   const snapshot =
     (await snapshotInForce(repository, roles, signers, now)) ?? (await signSnapshot(repository, roles, signers, now));
-  const timestampVersion = (await currentVersion(repository, 'timestamp')) + 1;
-  const timestampDates = { version: timestampVersion, expiresMs: now.getTime() + TIMESTAMP_LIFE_MS };
-  const document = timestampDocument(timestampDates, snapshot);
-  await insert(repository, 'timestamp', timestampVersion, await signMetadata(document, [signers.timestamp]), now);
+  await signTimestamp(repository, snapshot, signers, now);
+}
+
+async function signTimestamp(
+  repository: Repository,
+  snapshot: MetadataFile,
+  signers: OnlineSigners,
+  now: Date,
+  leap = 0,
+): Promise<void> {
+  const version = (await currentVersion(repository, 'timestamp')) + 1 + leap;
+  const document = timestampDocument({ version, expiresMs: now.getTime() + TIMESTAMP_LIFE_MS }, snapshot);
+  await insert(repository, 'timestamp', version, await signMetadata(document, [signers.timestamp]), now);
 }
 
 async function signSnapshot(
@@ -143,8 +181,9 @@ async function signSnapshot(
   roles: ReadonlyMap<string, MetadataFile>,
   signers: OnlineSigners,
   now: Date,
+  leap = 0,
 ): Promise<MetadataFile> {
-  const version = (await currentVersion(repository, 'snapshot')) + 1;
+  const version = (await currentVersion(repository, 'snapshot')) + 1 + leap;
   const dates = { version, expiresMs: now.getTime() + SNAPSHOT_LIFE_MS };
   const bytes = await signMetadata(snapshotDocument(dates, roles), [signers.snapshot]);
   await insert(repository, 'snapshot', version, bytes, now);

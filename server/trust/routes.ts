@@ -23,6 +23,7 @@ const onlineKeysSchema = z.strictObject({
   timestamp: publicKey,
   issuers: z.string(),
   director: z.string(),
+  reports: z.string().optional(),
 });
 
 const file = z.string().min(1).max(LONGEST_NAME);
@@ -48,6 +49,7 @@ export const trustRoutes = [
       targets: base64Schema,
       issuers: base64Schema,
       director: base64Schema,
+      reports: base64Schema.optional(),
     }),
     bodyBytes: METADATA_BYTES,
     answer: z.strictObject({ status: z.literal('set up') }),

@@ -17,6 +17,8 @@ export interface OnlineKeys {
   readonly issuers: string;
   /** Content of the target `director/keys.json`. */
   readonly director: string;
+  /** Content of the target `reports/keys.json`; services of before do not have it. */
+  readonly reports?: string;
 }
 
 export async function onlineKeys(tenant: Tenant): Promise<OnlineKeys> {
@@ -26,11 +28,12 @@ export async function onlineKeys(tenant: Tenant): Promise<OnlineKeys> {
     timestamp: timestamp.key,
     issuers: (await documentKeySet(tenant, 'license-issuer')).toString('utf8'),
     director: (await documentKeySet(tenant, 'director')).toString('utf8'),
+    reports: (await documentKeySet(tenant, 'reports')).toString('utf8'),
   };
 }
 
 /** By the names that people use. */
-export const ONLINE_KEYS = ['snapshot', 'timestamp', 'license-issuer', 'director'] as const;
+export const ONLINE_KEYS = ['snapshot', 'timestamp', 'license-issuer', 'director', 'reports'] as const;
 
 export type OnlineKeyName = (typeof ONLINE_KEYS)[number];
 
@@ -43,6 +46,7 @@ export async function nextOnlineKeys(tenant: Tenant, names: readonly OnlineKeyNa
     ...(wants('timestamp') ? { timestamp: await prepareOnlineKey(tenant, 'timestamp') } : {}),
     ...(wants('license-issuer') ? { issuers: await set('license-issuer') } : {}),
     ...(wants('director') ? { director: await set('director') } : {}),
+    ...(wants('reports') ? { reports: await set('reports') } : {}),
   };
 }
 
@@ -51,6 +55,8 @@ export interface RootOfTrust {
   readonly targets: Uint8Array;
   readonly issuers: Uint8Array;
   readonly director: Uint8Array;
+  /** Absent from older command lines: sites then report without sealing, until a publication brings it. */
+  readonly reports?: Uint8Array | undefined;
 }
 
 /**
@@ -70,6 +76,7 @@ export async function setUpTrust(tenant: Tenant, first: RootOfTrust, actor: Acto
   const targets = new Map([
     [targetPaths.issuers, first.issuers],
     [targetPaths.director, first.director],
+    ...(first.reports ? [[targetPaths.reports, first.reports] as const] : []),
   ]);
   await publish(tenant, { metadata, targets }, db => audit(db, tenant, actor, 'trust.set-up', 'root 1'));
   tenant.log.info('root of trust set up');

@@ -39,9 +39,9 @@ export async function openWebhookQueue(
   await queue.every(DAY_MS, 'announce-heads', {});
   return {
     ...queue,
-    close() {
+    close(deadline) {
       stopping = true;
-      return queue.close();
+      return queue.close(deadline);
     },
   };
 }

@@ -1,6 +1,7 @@
 // The main job, end to end, as a person would do it: every step is a command of the product, shown before it is run.
 // The cluster is SIMULATED and says so; everything that decides about it is real.
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { lstat, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -27,25 +28,27 @@ if (flags.help) {
 
 const startedAt = performance.now();
 const product = await processes();
-let interrupted = false;
+const interruption = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => {
-    if (interrupted) return;
-    interrupted = true;
+    if (interruption.signal.aborted) return;
+    interruption.abort();
     say('\nInterrupted: stopping what was started; nothing is left behind. Run npm run demo to start afresh.');
-    product.dispose().finally(() => process.exit(INTERRUPTED));
+    void product.stop();
   });
 }
 
+// An interrupted demo is waited for too: what it was writing would otherwise come back after it is removed.
 try {
   process.exitCode = await demo(product);
 } catch (error) {
-  if (!interrupted) {
+  if (!interruption.signal.aborted) {
     say(styleText('red', `\nThe demo failed: ${error instanceof Error ? error.message : String(error)}`));
     process.exitCode = 1;
   }
 }
-if (!interrupted) await end();
+await end();
+if (interruption.signal.aborted) process.exitCode = INTERRUPTED;
 
 async function demo(product: Processes): Promise<number> {
   const [api, feed, console, boot, cluster] = (await freePorts([8470, 8471, 8480, 8481, 8490])) as [
@@ -130,7 +133,7 @@ async function demo(product: Processes): Promise<number> {
   const done = summary(rolled, { published1, published2, offered, stickBytes: exported.bytes, same });
   if (!flags.exit) {
     say(`\nEverything goes on running: ${agent.ready['consoleUrl']}\nPress Ctrl+C to end.`);
-    await new Promise(() => undefined);
+    await interrupted();
   }
   return done ? 0 : 1;
 }
@@ -164,7 +167,7 @@ async function watch(state: () => Promise<ConsoleState>): Promise<ConsoleState> 
     if (rollover?.status === 'completed') return now;
     const limit = flags.exit ? ROLL_TIMEOUT_MS : Number.POSITIVE_INFINITY;
     if (performance.now() - started > limit) throw new Error(`the rollover did not end: ${rollover?.reason}`);
-    await sleep(500);
+    await sleep(500, undefined, { signal: interruption.signal });
   }
 }
 
@@ -224,7 +227,7 @@ async function until<T>(look: () => Promise<T>, done: (value: T) => boolean, wha
     const value = await look();
     if (done(value)) return value;
     if (performance.now() > deadline) throw new Error(`waited too long for ${what}`);
-    await sleep(300);
+    await sleep(300, undefined, { signal: interruption.signal });
   }
 }
 
@@ -247,6 +250,10 @@ async function json<T>(args: readonly string[]): Promise<T> {
 async function end(): Promise<void> {
   if (flags.keep) say(`Left behind: ${product.directory}`);
   else await product.dispose();
+}
+
+function interrupted(): Promise<unknown> {
+  return interruption.signal.aborted ? Promise.resolve() : once(interruption.signal, 'abort');
 }
 
 function command(args: readonly string[]): void {

@@ -109,8 +109,14 @@ test('words that do not go together, and passphrases that are missing or too sho
     assert.match(stderr, says);
   };
   const { usage, input } = EXIT_CODES;
-  await fails(usage, /need --mtls-port/, ['server', '--data', at('other'), '--tls-cert', at('own.pem')]);
-  await fails(usage, /belong together/, [
+  await fails(usage, /--tls-cert: It needs --mtls-port/, [
+    'server',
+    '--data',
+    at('other'),
+    '--tls-cert',
+    at('own.pem'),
+  ]);
+  await fails(usage, /--tls-cert: It needs --tls-key/, [
     'server',
     '--data',
     at('other'),

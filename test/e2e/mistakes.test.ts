@@ -173,7 +173,7 @@ test('a stick that is none, or for another site', async () => {
   await fails('license', /does not include the channel edge; it has stable/, edge);
   const revoked = await service.issue();
   await service.api.post(`/v1/licenses/${revoked.id}/revoke`, {});
-  await fails('license', /not active/, ['media', 'export', at('refused'), '--license', revoked.id]);
+  await fails('license', /is revoked/, ['media', 'export', at('refused'), '--license', revoked.id]);
   assert.equal(existsSync(at('refused')), false);
   await mkdir(at('photos'));
   await writeFile(join(at('photos'), 'cat.jpg'), 'meow');
@@ -203,7 +203,7 @@ test('a port in use, and a second service on the same data, which leaves the fir
 
 test('ports that cannot be had: one port for two things, an address of another machine, a cluster beside a cluster', async () => {
   const server = ['server', '--data', join(product.directory, 'ports')];
-  await fails('usage', /cannot both have port 18470/, [...server, '--port', '18470', '--feed-port', '18470']);
+  await fails('usage', /--feed-port: It is the port of --port/, [...server, '--port', '18470', '--feed-port', '18470']);
   await fails('usage', /this machine does not have the address/, [...server, '--host', '192.0.2.1']);
   const { port } = new URL(service.url);
   await fails('busy', /Cannot listen 127\.0\.0\.1:\d+: it is in use/, ['simulate', '--port', port]);

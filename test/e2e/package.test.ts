@@ -31,6 +31,9 @@ test('the package holds compiled code and the console, and neither sources nor t
   const names = await readdir(installed, { recursive: true });
   assert.ok(names.includes('rollover.js') && names.includes(join('dist', 'cli.js')));
   assert.ok(existsSync(join(installed, 'dist', 'agent', 'console', 'dist', 'index.html')));
+  assert.ok(names.includes(join('dist', 'server', 'http', 'swagger-ui', 'NOTICE')));
+  const others = await readdir(join(folder, 'elsewhere', 'node_modules'));
+  assert.ok(!others.includes('@scarf') && !others.includes('swagger-ui-dist'), 'nothing that reports installations');
   assert.deepEqual(
     names.filter(name => /\.tsx?$|^test|^docs/.test(name)),
     [],
@@ -69,6 +72,11 @@ test('installed elsewhere, it runs the service and publishes a release', async (
       'keys',
     ];
     await product.json(['trust', 'init', ...at]);
+    const page = await fetch(new URL('/v1/docs', server.ready['url']));
+    assert.equal(page.status, 200);
+    const loads = [...(await page.text()).matchAll(/"(\/v1\/docs\/[^"]+)"/g)].map(match => match[1] as string);
+    assert.equal(loads.length, 3);
+    for (const path of loads) assert.equal((await fetch(new URL(path, server.ready['url']))).status, 200, path);
     const tree = { version: '1.0.0', notes: '', kernelBytes: 100_000, initrdBytes: 100_000, runtime: false };
     const path = await writeReleaseTree(join(product.directory, 'release'), tree);
     const published = await product.json<{ version: string }>(['release', 'publish', path, ...at]);

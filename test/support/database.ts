@@ -2,6 +2,7 @@
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { sql } from 'kysely';
 import { type Connection, type Database, openDatabase } from '../../server/db/database.ts';
 import { startEmbeddedPostgres } from '../../server/db/embedded-postgres.ts';
 import { migrate } from '../../server/db/migrations.ts';
@@ -10,6 +11,8 @@ export interface TestDatabase {
   readonly db: Database;
   /** Adds organizations, beside the first one. */
   organizations(...ids: readonly string[]): Promise<void>;
+  /** Another database on the same server, with nothing in it. */
+  empty(): Promise<Database>;
   /** For what opens one of its own. */
   readonly connection: Connection;
   close(): Promise<void>;
@@ -21,6 +24,7 @@ export async function startTestDatabase(): Promise<TestDatabase> {
   const postgres = await startEmbeddedPostgres(join(directory, 'postgres'));
   const db = openDatabase(postgres.connection);
   await migrate(db);
+  const others: Database[] = [];
   return {
     db,
     connection: postgres.connection,
@@ -28,8 +32,15 @@ export async function startTestDatabase(): Promise<TestDatabase> {
       const rows = ids.map(id => ({ id, name: id, created_at: new Date() }));
       await db.insertInto('organizations').values(rows).execute();
     },
+    async empty() {
+      const name = `empty_${others.length}`;
+      await sql`create database ${sql.ref(name)}`.execute(db);
+      const other = openDatabase({ ...postgres.connection, database: name });
+      others.push(other);
+      return other;
+    },
     async close() {
-      await db.destroy();
+      await Promise.all([db, ...others].map(each => each.destroy()));
       await postgres.stop();
       await rm(directory, { recursive: true, force: true });
     },

@@ -38,7 +38,9 @@ export interface Processes {
   json<T>(args: readonly string[]): Promise<T>;
   /** Starts a command that goes on, and waits until it says that it is ready. */
   start(args: readonly string[]): Promise<Running>;
-  /** Ends everything that was started, by its pid, and removes the directory. */
+  /** Ends everything that was started, by its pid, commands under way too; nothing can be started after it. */
+  stop(): Promise<void>;
+  /** Stops, and removes the directory. Whoever writes into it by itself has to have ended before. */
   dispose(): Promise<void>;
 }
 
@@ -49,13 +51,23 @@ export async function processes(
 ): Promise<Processes> {
   const directory = await mkdtemp(join(tmpdir(), 'rollover-'));
   await chmod(directory, 0o711);
-  const running = new Set<Running>();
-  const launch = (args: readonly string[]) =>
-    spawn(process.execPath, ['--disable-warning=ExperimentalWarning', launcher, ...args], {
+  const children = new Set<ChildProcess>();
+  let stopped = false;
+  const launch = (args: readonly string[]) => {
+    if (stopped) throw new Error(`rollover ${args.join(' ')} is not started: everything has been stopped`);
+    const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', launcher, ...args], {
       cwd: directory,
       env: { ...process.env, HOME: directory, ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
+    children.add(child);
+    child.once('close', () => children.delete(child));
+    return child;
+  };
+  const stop = async () => {
+    stopped = true;
+    await Promise.all([...children].map(child => end(child, 'SIGTERM')));
+  };
 
   const run = async (args: readonly string[], onLine?: (line: string) => void): Promise<Finished> => {
     const child = launch(args);
@@ -77,26 +89,25 @@ export async function processes(
       const stderr = collect(child.stderr);
       const ready = await readyLine(child, args, stderr);
       const ended = once(child, 'close');
-      const end = async (signal: NodeJS.Signals) => {
-        if (child.exitCode === null && child.signalCode === null) child.kill(signal);
-        await ended;
-        running.delete(started);
-      };
-      const started: Running = {
+      return {
         ready,
         pid: child.pid as number,
         exitCode: ended.then(([code]) => code ?? undefined),
-        stop: () => end('SIGTERM'),
-        kill: () => end('SIGKILL'),
+        stop: () => end(child, 'SIGTERM', ended),
+        kill: () => end(child, 'SIGKILL', ended),
       };
-      running.add(started);
-      return started;
     },
+    stop,
     async dispose() {
-      await Promise.all([...running].map(process => process.stop()));
+      await stop();
       await rm(directory, { recursive: true, force: true });
     },
   };
+}
+
+async function end(child: ChildProcess, signal: NodeJS.Signals, ended = once(child, 'close')): Promise<void> {
+  if (child.exitCode === null && child.signalCode === null) child.kill(signal);
+  await ended;
 }
 
 function collect(stream: NodeJS.ReadableStream, onLine?: (line: string) => void): { text: string } {

@@ -8,6 +8,7 @@ import { setUpRoot } from '../../server/ceremony/first-root.ts';
 import { startServer } from '../../server/main.ts';
 import { type ApiClient, apiClient } from '../../server/pipeline/api-client.ts';
 import { type Published, publishReleaseFile } from '../../server/pipeline/publish.ts';
+import type { ShutdownOptions } from '../../server/shutdown.ts';
 import { freePorts } from './processes.ts';
 import { type ReleaseTree, writeReleaseTree } from './release-tree.ts';
 
@@ -36,8 +37,16 @@ export interface TestService {
 
 const SMALL_TREE = { notes: 'notes', kernelBytes: 300_000, initrdBytes: 2_000_000, runtime: false };
 
-/** `mtls` opens the port for certificates, too. */
-export async function startTestService({ mtls = false } = {}): Promise<TestService> {
+/** `mtls` opens the port for certificates, too. Without `reportKey`, the root is set up as before there was one. */
+export async function startTestService({
+  mtls = false,
+  reportKey = true,
+  shutdown = {},
+}: {
+  readonly mtls?: boolean;
+  readonly reportKey?: boolean;
+  readonly shutdown?: ShutdownOptions;
+} = {}): Promise<TestService> {
   const directory = await mkdtemp(join(tmpdir(), 'rollover-service-'));
   await chmod(directory, 0o711);
   const [port, feedPort, mtlsPort] = (await freePorts([0, 0, 0])) as [number, number, number];
@@ -46,13 +55,19 @@ export async function startTestService({ mtls = false } = {}): Promise<TestServi
     host: '127.0.0.1',
     port,
     feedPort,
+    shutdown,
     ...(mtls ? { mtls: { port: mtlsPort } } : {}),
   });
   const token = (await readFile(server.adminTokenPath, 'utf8')).trim();
   const api = apiClient(server.url, token);
   const keysDirectory = join(directory, 'keys');
   const one = { root: 1, targets: 1, 'offline-snapshot': 1 };
-  const { fingerprint } = await setUpRoot(api, { keysDirectory, keys: one, thresholds: one, nowMs: Date.now() });
+  const { fingerprint } = await setUpRoot(reportKey ? api : beforeReportKey(api), {
+    keysDirectory,
+    keys: one,
+    thresholds: one,
+    nowMs: Date.now(),
+  });
   const publishFile: TestService['publishFile'] = (path, { through = api, nowMs = Date.now() } = {}) => {
     const quiet = { onStep: () => undefined, onProgress: () => undefined };
     return publishReleaseFile(through, { path, keysDirectory, nowMs, pipelineVersion: 'test', ...quiet });
@@ -96,6 +111,17 @@ export async function startTestService({ mtls = false } = {}): Promise<TestServi
     async close() {
       await server.close();
       await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** What a command line sees of the service that is older than the report key. */
+function beforeReportKey(api: ApiClient): ApiClient {
+  return {
+    ...api,
+    async get<T>(path: string) {
+      const answer = await api.get<T>(path);
+      return path === '/v1/trust/online-keys' ? { ...answer, reports: undefined } : answer;
     },
   };
 }

@@ -1,9 +1,11 @@
 // What `rollover status` and `rollover plan` say when there is little to show.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { InvalidArgumentError } from 'commander';
 import type { ConsoleState } from '../../agent/api/state.ts';
 import { newsOf } from '../../agent/cli/events.ts';
 import { planText, statusText } from '../../agent/cli/operate-text.ts';
+import { parseLabels } from '../../agent/cli/options.ts';
 import { certificateWarnings } from '../../agent/update/certificate.ts';
 
 const EMPTY: ConsoleState = {
@@ -68,7 +70,16 @@ test('a plan without batches says that there is nothing to reboot', () => {
   const times = { etaMs: 0, lowerBoundMs: 0, binding: '', waitsFor: [] };
   const plan = { format: 1, target, batches: [], ...times } as const;
   const sizes = { plainBytes: 0, fetchedBytes: 0, reusedBytes: 0 };
-  const offer = { version: '5.2.0', notes: '', source: 's', ...sizes, plan, planHash: 'f00', objections: [] };
+  const offer = {
+    version: '5.2.0',
+    notes: '',
+    source: 's',
+    ...sizes,
+    plan,
+    planHash: 'f00',
+    objections: [],
+    pointsOfNoReturn: [],
+  };
   assert.equal(planText(offer), 'Plan f00\nTo 5.2.0: nothing to reboot, every node runs its image already.');
 });
 
@@ -85,4 +96,29 @@ test('a running agent tells each event once', () => {
   assert.deepEqual(news(fetching(2)), []);
   assert.deepEqual(news({ ...after, clusterProblem: 'It does not answer.' }), ['It does not answer.']);
   assert.deepEqual(news(after), ['The cluster is in sight again.']);
+});
+
+test('status says the path, what is waited for with its code, and when that changes by itself', () => {
+  const heldBack = [
+    { version: '5.0.0', code: 'agent-too-old', reason: 'Version 5.0.0 needs agent 1.2.0 first.' },
+  ] as const;
+  const path = { sentences: ['From 3.1.0 to 5.0.0 in 2 steps.'], heldBack, nextChange: '2026-03-02T10:00:00Z' };
+  const text = statusText({ ...EMPTY, update: { phase: 'idle', path } });
+  assert.match(text, /^waits for {2}Version 5\.0\.0 needs agent 1\.2\.0 first\. \(agent-too-old\)$/m);
+  assert.match(text, /^changes {4}2026-03-02T10:00:00Z$/m);
+  assert.match(text, /^path {7}From 3\.1\.0 to 5\.0\.0 in 2 steps\.$/m);
+});
+
+test('a running agent says once what it waits for', () => {
+  const news = newsOf(EMPTY);
+  const path = { sentences: [], heldBack: [], waitingFor: 'The rollout of 5.0.0 is paused.' };
+  const waiting = { ...EMPTY, update: { phase: 'idle', path } } as const;
+  assert.deepEqual(news(waiting), ['Waiting. The rollout of 5.0.0 is paused.']);
+  assert.deepEqual(news({ ...waiting, update: { ...waiting.update, checkedAt: '2026-01-01T00:00:00Z' } }), []);
+});
+
+test('labels are given as name and value; an empty value takes one away', () => {
+  assert.deepEqual(parseLabels('place=', parseLabels('ring=early')), { ring: 'early', place: '' });
+  for (const text of ['', 'ring', '=early', 'ring=a\u001b[0m'])
+    assert.throws(() => parseLabels(text), InvalidArgumentError);
 });

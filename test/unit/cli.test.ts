@@ -7,6 +7,7 @@ import { test } from 'node:test';
 import { parseMirrors } from '../../agent/cli/options.ts';
 import { parsePath, parsePort, parseUrl } from '../../arguments.ts';
 import { asSystemError, ensureDirectory } from '../../signing/index.ts';
+import { table } from '../../terminal.ts';
 import { rejectsWith } from '../support/errors.ts';
 import { temporary } from '../support/temporary.ts';
 
@@ -68,4 +69,21 @@ test('a directory is made with its parents, and one that cannot be made is an er
   await rejectsWith('directory-unusable', () => ensureDirectory(join(path, 'file')));
   await rejectsWith('directory-unusable', () => ensureDirectory(join(path, 'file', 'below')));
   await rejectsWith('directory-unusable', () => ensureDirectory('/proc/nothing/here'));
+});
+
+test('columns of a table stand below each other in a terminal, whatever letters and controls are in the cells', () => {
+  const rows = [
+    ['日本', 'x'],
+    ['e\u0301', 'x'],
+    ['abcdef', 'x'],
+    ['a\u001b[31mb', 'x'],
+    ['', 'x'],
+  ];
+  const lines = table(['name', 'end'], rows).split('\n');
+  assert.equal(lines[0], 'name     end');
+  assert.equal(lines[1], `日本${' '.repeat(5)}x`, 'two columns a letter');
+  assert.equal(lines[2], `e\u0301${' '.repeat(8)}x`, 'none for an accent');
+  assert.equal(lines[3], `abcdef${' '.repeat(3)}x`);
+  assert.equal(lines[4], `a\ufffd[31mb${' '.repeat(2)}x`, 'nothing that a terminal would obey');
+  assert.equal(lines[5], `${' '.repeat(9)}x`);
 });

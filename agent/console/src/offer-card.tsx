@@ -1,6 +1,7 @@
 // What is offered: version, notes, plan, and the button. A button that is off says why.
 import { createSignal, For, type JSX, Show } from 'solid-js';
 import { knowledgeText } from '../../api/knowledge-text.ts';
+import { noReturnText } from '../../api/path-text.ts';
 import type { ConsoleState, Offer } from '../../api/state.ts';
 import { bytes, clock, duration } from './format.ts';
 import { PlanList } from './plan-list.tsx';
@@ -40,6 +41,11 @@ function Offered(props: { offer: Offer }): JSX.Element {
         Verified and unpacked: {bytes(props.offer.plainBytes)}, of which {bytes(props.offer.fetchedBytes)} had to be
         fetched from {props.offer.source}.
       </p>
+      <Show when={props.offer.pointsOfNoReturn.length > 0}>
+        <p class="banner waits" data-testid="no-return">
+          {noReturnText(props.offer.pointsOfNoReturn)}
+        </p>
+      </Show>
       <For each={props.offer.objections}>
         {objection => (
           <p class="banner waits" data-testid="objection">
@@ -85,7 +91,11 @@ function UpToDate(props: { state: ConsoleState }): JSX.Element {
   return (
     <h2 id="offer-title">
       <Show when={props.state.installed} fallback="Waiting for the first release">
-        {installed => <>Version {installed().version} is the newest</>}
+        {installed => (
+          <>
+            Version {installed().version} is {props.state.update.path?.heldBack.length ? 'installed' : 'the newest'}
+          </>
+        )}
       </Show>
     </h2>
   );
@@ -100,6 +110,24 @@ function UpdateLine(props: { state: ConsoleState }): JSX.Element {
       <p class={props.state.knowledge?.standing === 'restricted' ? 'banner problem' : 'quiet'} data-testid="knowledge">
         What is known: {knowledgeText(props.state.knowledge)}
       </p>
+      <For each={update().path?.heldBack}>
+        {held => (
+          <p class="quiet" data-testid="held-back">
+            Not yet {held.version}: {held.reason} <code>{held.code}</code>
+          </p>
+        )}
+      </For>
+      <Show when={update().path?.nextChange}>
+        {at => (
+          <p class="quiet">This changes at {new Date(at()).toLocaleString('en-GB', { timeZoneName: 'short' })}.</p>
+        )}
+      </Show>
+      <Show when={update().path?.sentences.length}>
+        <details>
+          <summary>The vendor’s path</summary>
+          <For each={update().path?.sentences}>{sentence => <p class="quiet">{sentence}</p>}</For>
+        </details>
+      </Show>
       <Show when={moving()}>
         <label>
           {update().phase === 'fetching' ? 'Fetching' : 'Unpacking'} {update().version}:{' '}

@@ -4,8 +4,8 @@ import type { Terminal } from '../../../terminal.ts';
 import { fingerprintAfter } from '../../ceremony/proposal.ts';
 import { readProposal } from '../../ceremony/proposal-file.ts';
 import { publishProposal } from '../../ceremony/publish-proposal.ts';
-import { KEYS_ELSEWHERE, publishOfflineSnapshot } from '../../pipeline/offline-snapshot.ts';
 import { type ServiceOptions, serviceOf, withKeys, withService } from '../options.ts';
+import { followWithOfflineSnapshot } from './offline-renewal.ts';
 import { offlineTerms } from './offline-terms.ts';
 
 export function publishCommand(terminal: () => Terminal): Command {
@@ -18,9 +18,7 @@ export function publishCommand(terminal: () => Terminal): Command {
       const api = await serviceOf(flags);
       const versions = new Map(await publishProposal(api, proposal));
       if (!versions.has('offline-snapshot')) {
-        const offline = await publishOfflineSnapshot(api, flags.keys, offlineTerms({}, new Date()));
-        if (offline.status === 'published') versions.set('offline-snapshot', offline.version);
-        if (offline.status === 'keys-elsewhere') terminal().say(`Warning: ${KEYS_ELSEWHERE}.`);
+        await followWithOfflineSnapshot(terminal(), api, flags.keys, offlineTerms({}, new Date()), versions);
       }
       const fingerprint = fingerprintAfter(proposal);
       const what = [...versions].map(([role, version]) => `${role} ${version}`).join(', ');

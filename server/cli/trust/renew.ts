@@ -4,10 +4,10 @@ import type { Terminal } from '../../../terminal.ts';
 import { DEFAULT_LIFE_MS } from '../../ceremony/expiry.ts';
 import { writeProposal } from '../../ceremony/proposal-file.ts';
 import { renewTargets, rootRenewal } from '../../ceremony/renew.ts';
-import { KEYS_ELSEWHERE, publishOfflineSnapshot } from '../../pipeline/offline-snapshot.ts';
 import { signersOf } from '../../pipeline/vendor-keys.ts';
 import { type ServiceOptions, serviceOf, withKeys, withService } from '../options.ts';
 import { futureDate } from './arguments.ts';
+import { followWithOfflineSnapshot } from './offline-renewal.ts';
 import { type OfflineFlags, offlineTerms, restrictDaysOption, warnDaysOption } from './offline-terms.ts';
 import { proposalText } from './proposal-view.ts';
 
@@ -29,13 +29,10 @@ export function renewCommand(terminal: () => Terminal): Command {
       const now = new Date();
       const expiresMs = flags.expires ?? now.getTime() + DEFAULT_LIFE_MS;
       const signers = await signersOf(flags.keys, 'targets');
-      const versions = await renewTargets(api, signers, expiresMs, now);
-      const offline = await publishOfflineSnapshot(api, flags.keys, offlineTerms(flags, now));
+      const renewed = new Map(await renewTargets(api, signers, expiresMs, now));
+      await followWithOfflineSnapshot(terminal(), api, flags.keys, offlineTerms(flags, now), renewed);
       const root = await rootRenewal(api, expiresMs, now);
       await writeProposal(flags.out, root);
-      const renewed = new Map(versions);
-      if (offline.status === 'published') renewed.set('offline-snapshot', offline.version);
-      if (offline.status === 'keys-elsewhere') terminal().say(`Warning: ${KEYS_ELSEWHERE}.`);
       const what = [...renewed].map(([role, version]) => `${role} ${version}`).join(', ');
       const expires = new Date(expiresMs).toISOString();
       terminal().result(

@@ -11,10 +11,11 @@ import { serverError } from '../../errors.ts';
 import type { ApiClient } from '../../pipeline/api-client.ts';
 import { OFFLINE_ROLES } from '../../pipeline/vendor-keys.ts';
 import { type ServiceOptions, serviceOf, withService } from '../options.ts';
+import { withOutput } from '../pages.ts';
 import { proposalText, proposalView } from './proposal-view.ts';
 
 export function statusCommand(terminal: () => Terminal): Command {
-  return withService(new Command('status'))
+  return withOutput(withService(new Command('status')))
     .argument('[proposal]', 'a proposal; without one, what is published')
     .description('who has signed and who is missing; when published roles expire')
     .addHelpText('after', EXAMPLE)

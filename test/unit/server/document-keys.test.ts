@@ -68,7 +68,7 @@ async function takeOnline(directory: string): Promise<Site> {
   const site = await readSite(directory);
   const source = feedClient(site);
   try {
-    await takeUpdate({ directory, site, source, follow: refresh, now: new Date() });
+    await takeUpdate({ directory, site, source, follow: refresh, agentVersion: '1.0.0', now: new Date() });
   } finally {
     source.close();
   }
@@ -110,7 +110,14 @@ test('license issuer key stolen: once it is rotated, what it has signed is nobod
   });
   const { source } = await openMedia(stick);
   const site = await readSite(cutOff);
-  await takeUpdate({ directory: cutOff, site, source, follow: refreshFromMedium, now: new Date() });
+  await takeUpdate({
+    directory: cutOff,
+    site,
+    source,
+    follow: refreshFromMedium,
+    agentVersion: '1.0.0',
+    now: new Date(),
+  });
   await verifyLicense((await readSite(cutOff)).license, issuers);
 });
 
@@ -122,7 +129,14 @@ test('a license document of another license, or for another key, is not taken fr
   const source = apiSource(service.api, id);
   const take = (brought: string) => {
     const bringing = { ...source, license: async () => brought };
-    return takeUpdate({ directory, site, source: bringing, follow: refreshFromMedium, now: new Date() });
+    return takeUpdate({
+      directory,
+      site,
+      source: bringing,
+      follow: refreshFromMedium,
+      agentVersion: '1.0.0',
+      now: new Date(),
+    });
   };
   await take(file.license);
   const other = await service.issue({ customer: 'Other' });

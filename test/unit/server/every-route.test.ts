@@ -1,30 +1,48 @@
 // Every call of the API, one by one: it does what it says, answers what its schema says, and is refused to who may not make it. A
 // call that is not in the table below fails the test.
 import assert from 'node:assert/strict';
+import { generateKeyPairSync } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import request from 'supertest';
 import { z } from 'zod';
+import { signOfflineRequest, targetPaths } from '../../../bundles/index.ts';
 import { openAccess } from '../../../server/access/access.ts';
 import { SCOPES } from '../../../server/access/scopes.ts';
 import { OF_PRODUCTS } from '../../../server/access/tokens.ts';
 import { newRequest } from '../../../server/certificates/request.ts';
 import type { Context } from '../../../server/context.ts';
+import { encodeFiles } from '../../../server/files.ts';
 import { RequestMetrics } from '../../../server/http/observe.ts';
 import type { Route } from '../../../server/http/route.ts';
 import { vendorRoutes } from '../../../server/http/vendor-api.ts';
+import { readTargets, signRoles } from '../../../server/pipeline/role-edits.ts';
+import { signersOf } from '../../../server/pipeline/vendor-keys.ts';
+import { ROLLOUT_ACTIONS } from '../../../server/rollouts/states.ts';
 import { parseNetworks } from '../../../server/webhooks/networks.ts';
-import { sha256Hex } from '../../../signing/index.ts';
+import { HPKE_SUITE } from '../../../signing/hpke.ts';
+import { publicKeyOf, sha256Hex } from '../../../signing/index.ts';
 import { startTestService, type TestService } from '../../support/service.ts';
+import { graphOf } from '../../support/upgrade-graphs.ts';
 
 /** What the routes are, without a service behind them. */
 const ROUTES = vendorRoutes({} as Context, {
   access: openAccess({ publicUrl: 'http://127.0.0.1' }),
+  board: { read: async () => undefined, send: () => false },
   jobs: { publish: async () => undefined, wrapForAll: async () => undefined },
   networks: parseNetworks([]),
   queues: { releases: { counts: async () => ({ active: 0, delayed: 0, failed: 0, waiting: 0 }) } },
   requests: new RequestMetrics(),
 });
 const OBJECT = Buffer.from('an object');
+const NONE = '0'.repeat(64);
+/** Sealed to nobody. */
+const NO_RECEIPT = {
+  format: 'rollover-sealed/1',
+  suite: HPKE_SUITE,
+  key: '0'.repeat(64),
+  encapsulated: 'A'.repeat(1494),
+  ciphertext: 'AAAA',
+};
 const HOLDER = '7c1a4c1e-6c2f-4f0e-9c55-1d3f9f3f8a11';
 
 let service: TestService;
@@ -38,7 +56,7 @@ let limited: string;
 before(async () => {
   service = await startTestService({ mtls: true });
   const { manifest } = await service.publish('1.0.0');
-  const { id } = await service.issue();
+  const { id } = await service.issue({ sites: 2 });
   const [release] = await service.api.all<{ id: string }>('/v1/releases');
   subject = { license: id, release: release?.id as string, manifest, site: 'site-0123456789abcdef' };
   await service.query(
@@ -89,6 +107,15 @@ async function member(): Promise<string> {
   return firstOf('/v1/members');
 }
 
+/** Of a site without a network. */
+async function activationRequest(id: string): Promise<string> {
+  const { privateKey } = generateKeyPairSync('ed25519');
+  const site = 'site-fedcba9876543210';
+  const publicKey = publicKeyOf(privateKey).keyval.public;
+  const request = { version: 1 as const, license: id, site, name: 'far away', publicKey, nonce: '0'.repeat(32) };
+  return signOfflineRequest(request, privateKey.export({ type: 'pkcs8', format: 'pem' }).toString());
+}
+
 interface Made {
   readonly path: string;
   readonly body?: object | Buffer;
@@ -105,10 +132,22 @@ async function webhook(rest = '', body?: object): Promise<Made> {
   return { path: `/v1/webhooks/${first?.id ?? 'none'}${rest}`, ...(body ? { body } : {}) };
 }
 
+/** A first graph, signed by the vendor. */
+async function signedGraph(): Promise<object> {
+  const path = targetPaths.graph('cloud');
+  const targets = new Map([[path, Buffer.from(JSON.stringify(graphOf(['1.0.0'])))]]);
+  const edit = { role: targetPaths.graphRole('cloud'), paths: [path], version: 0, entries: new Map(), targets };
+  const signers = await signersOf(service.keysDirectory, 'targets');
+  const { metadata } = await signRoles(await readTargets(service.api), [edit], signers, Date.now());
+  return { metadata: encodeFiles(metadata), targets: encodeFiles(targets) };
+}
+
 /** How each call is made, in an order in which they all work. */
 const CALLS: Readonly<Record<string, () => Made | Promise<Made>>> = {
   'get /healthz': () => ({ path: '/healthz' }),
   'get /v1/openapi.json': () => ({ path: '/v1/openapi.json' }),
+  'get /v1/docs': () => ({ path: '/v1/docs' }),
+  'get /v1/docs/:file': () => ({ path: '/v1/docs/none', refused: 'not-found' }),
   'post /v1/session': () => ({
     path: '/v1/session',
     body: { email: 'nobody@example.com', password: 'wrong' },
@@ -210,6 +249,25 @@ const CALLS: Readonly<Record<string, () => Made | Promise<Made>>> = {
     },
     refused: 'document-invalid',
   }),
+  'get /v1/channels': () => ({ path: '/v1/channels' }),
+  'post /v1/drafts': () => ({
+    path: '/v1/drafts',
+    body: { document: 'e30=', content: NONE, index: NONE, contentKey: 'AA==', sbom: NONE, provenance: NONE },
+    refused: 'document-invalid',
+  }),
+  'get /v1/releases/:id/documents': () => ({ path: `/v1/releases/${subject.release}/documents` }),
+  'post /v1/releases/:id/promotions': () => ({
+    path: `/v1/releases/${subject.release}/promotions`,
+    body: { channel: 'hardened', document: 'e30=', metadata: {}, targets: {} },
+    refused: 'document-invalid',
+  }),
+  'post /v1/releases/:id/yank': () => ({
+    path: `/v1/releases/${subject.release}/yank`,
+    body: { reason: 'it loses data', advice: 'Upgrade now.' },
+  }),
+  'post /v1/releases/:id/unyank': () => ({ path: `/v1/releases/${subject.release}/unyank`, body: {} }),
+  'post /v1/products/:product/graph': async () => ({ path: '/v1/products/cloud/graph', body: await signedGraph() }),
+  'get /v1/products/:product/graph': () => ({ path: '/v1/products/cloud/graph' }),
   'get /v1/licenses': () => ({ path: '/v1/licenses' }),
   'get /v1/licenses/:id': () => ({ path: license() }),
   'post /v1/licenses': () => ({ path: '/v1/licenses', body: order }),
@@ -225,9 +283,48 @@ const CALLS: Readonly<Record<string, () => Made | Promise<Made>>> = {
   'get /v1/licenses/:id/wraps/:manifest': () => ({ path: license(`/wraps/${subject.manifest}`) }),
   'get /v1/licenses/:id/document': () => ({ path: license('/document') }),
   'get /v1/licenses/:id/director': () => ({ path: license('/director') }),
+  'post /v1/licenses/:id/rehearsals': () => ({
+    path: license('/rehearsals'),
+    body: { from: '1.0.0', to: '1.1.0', evidence: 'in the laboratory' },
+  }),
+  'get /v1/licenses/:id/rehearsals': () => ({ path: license('/rehearsals') }),
   'post /v1/licenses/:id/rekey': () => ({ path: license('/rekey'), body: {} }),
+  'patch /v1/licenses/:id': () => ({ path: license(), body: { nodes: 2 } }),
+  'get /v1/licenses/:id/history': () => ({ path: license('/history') }),
+  'post /v1/licenses/:id/renew': () => ({ path: license('/renew'), body: { expiresAt: '2099-12-31T23:59:59Z' } }),
+  'post /v1/licenses/:id/suspend': () => ({ path: license('/suspend'), body: { reason: 'unpaid' } }),
+  'post /v1/licenses/:id/resume': () => ({ path: license('/resume'), body: {} }),
+  'post /v1/licenses/:id/transfer': () => ({ path: license('/transfer'), body: { customer: 'Bcme' } }),
+  'post /v1/licenses/:id/activations': async () => ({
+    path: license('/activations'),
+    body: { request: await activationRequest(subject.license) },
+  }),
   'get /v1/sites': () => ({ path: '/v1/sites' }),
+  'get /v1/sites/:id': () => ({ path: `/v1/sites/${subject.site}` }),
+  'get /v1/sites/:id/events': () => ({ path: `/v1/sites/${subject.site}/events` }),
+  'get /v1/fleet/summary': () => ({ path: '/v1/fleet/summary' }),
+  'post /v1/receipts': () => ({ path: '/v1/receipts', body: NO_RECEIPT, refused: 'report-refused' }),
   'delete /v1/sites/:id': () => ({ path: `/v1/sites/${subject.site}` }),
+  'post /v1/rollouts': () => ({
+    path: '/v1/rollouts',
+    body: {
+      product: 'cloud',
+      channel: 'stable',
+      version: '2.0.0',
+      stages: [{ percent: 10, startsAt: '2026-03-02T10:00:00Z' }],
+      budget: { maxFailures: 1 },
+    },
+  }),
+  'get /v1/rollouts': () => ({ path: '/v1/rollouts' }),
+  'get /v1/rollouts/:id': async () => ({ path: `/v1/rollouts/${await firstOf('/v1/rollouts')}` }),
+  ...Object.fromEntries(
+    ROLLOUT_ACTIONS.map(action => [
+      `post /v1/rollouts/:id/${action}`,
+      async () => ({ path: `/v1/rollouts/${await firstOf('/v1/rollouts')}/${action}`, body: {} }),
+    ]),
+  ),
+  'delete /v1/rollouts/:id': async () => ({ path: `/v1/rollouts/${await firstOf('/v1/rollouts')}` }),
+  'get /v1/bulletins/:organization/:product/:channel': () => ({ path: '/v1/bulletins/default/cloud/stable' }),
   'get /livez': () => ({ path: '/livez' }),
   'get /readyz': () => ({ path: '/readyz' }),
   'get /metrics': () => ({ path: '/metrics' }),
@@ -250,6 +347,9 @@ const CALLS: Readonly<Record<string, () => Made | Promise<Made>>> = {
   'delete /v1/webhooks/:id': () => webhook(),
   'post /v1/licenses/:id/revoke': () => ({ path: license('/revoke'), body: {} }),
 };
+
+/** Answered before it is a request of the app, and the same for all. */
+const IN_FRONT = 'get /v1/bulletins/:organization/:product/:channel';
 
 const nameOf = ({ method, path }: Route) => `${method} ${path}`;
 
@@ -296,7 +396,11 @@ test('a body or a query with more than the call knows is refused by name', async
 });
 
 /** Calls whose path names something of the caller's own: two organizations may both have a product of that name. */
-const OWN_NAMES = ['get /v1/products/:product/content-keys'];
+const OWN_NAMES = [
+  'get /v1/products/:product/content-keys',
+  'get /v1/products/:product/graph',
+  'post /v1/products/:product/graph',
+];
 
 /** With the token of another organization, nothing of this one is there, and nothing of it is told. */
 async function requireStrange(route: Route, made: Made): Promise<void> {
@@ -334,7 +438,7 @@ for (const [name, make] of Object.entries(CALLS)) {
     await requireStrange(route, made);
     await requireLimits(route, made);
     const { status, body, headers } = await call(route, made);
-    assert.ok(headers['x-request-id']);
+    assert.equal(headers['x-request-id'] !== undefined, name !== IN_FRONT, name);
     if (refused !== undefined) {
       assert.equal(body.code, refused);
       return;

@@ -71,6 +71,7 @@ async function take(t: TestContext, site: Site, mirrors: readonly FaultyServer[]
       follow: refresh,
       mirrors: others,
       fragments,
+      agentVersion: '1.0.0',
       now: new Date(),
       onDropped,
     };

@@ -102,7 +102,14 @@ test('a site activates with a certificate and takes an update over mutual TLS, w
   assert.deepEqual(await readSite(directory), site);
   const source = feedClient(site);
   t.after(() => source.close());
-  const { release, isNew } = await takeUpdate({ directory, site, source, follow: refresh, now: new Date() });
+  const { release, isNew } = await takeUpdate({
+    directory,
+    site,
+    source,
+    follow: refresh,
+    agentVersion: '1.0.0',
+    now: new Date(),
+  });
   assert.equal(release.document.version, '1.0.0');
   assert.ok(isNew);
   assert.match(release.source, new RegExp(`:${file.feed.mtlsPort}$`));

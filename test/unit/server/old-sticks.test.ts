@@ -1,6 +1,6 @@
 // Sticks that lay on a shelf, at a real service and a site without a network: what may be done with them as the months go by.
 import assert from 'node:assert/strict';
-import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { readKnowledge, standingNow } from '../../../agent/update/knowledge.ts';
@@ -64,7 +64,14 @@ async function take(directory: string, stick: string, days: number) {
   const site = newSite(license.file, { name: 'north', connected: false });
   const { source } = await openMedia(stick);
   const now = new Date(Date.now() + days * DAY_MS);
-  const { release } = await takeUpdate({ directory, site, source, follow: refreshFromMedium, now });
+  const { release } = await takeUpdate({
+    directory,
+    site,
+    source,
+    follow: refreshFromMedium,
+    agentVersion: '1.0.0',
+    now,
+  });
   return release.document.version;
 }
 
@@ -91,6 +98,21 @@ test('a stick is taken for a year, then with a warning, and then brings no new v
   assert.equal(await take(directory, stick, 400), '5.2.0');
   assert.ok((await readdir(join(directory, 'releases', folder as string))).includes('microos'), 'it was repaired');
   await rejectsWith('metadata-expired', () => take(directory, stick, 460));
+});
+
+test('a version that is refused as too old leaves alone what lies in its place', async t => {
+  const stick = sticks.get('5.2.0') as string;
+  const other = await newData(t);
+  await take(other, stick, 0);
+  const [folder = ''] = await readdir(join(other, 'releases'));
+  const directory = await newData(t);
+  const place = join(directory, 'releases', folder);
+  await mkdir(place, { recursive: true });
+  await writeFile(join(place, 'half-way'), '');
+  await rejectsWith('knowledge-old', () => take(directory, stick, 400));
+  assert.deepEqual(await readdir(place), ['half-way']);
+  assert.equal(await take(directory, stick, 0), '5.2.0');
+  assert.ok(!(await readdir(place)).includes('half-way'));
 });
 
 test('the age of what is known is counted from the service’s word on the license', async t => {

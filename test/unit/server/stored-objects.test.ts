@@ -27,7 +27,7 @@ after(() => service.close());
 async function take(directory: string) {
   const source = feedClient(site);
   try {
-    return await takeUpdate({ directory, site, source, follow: refresh, now: new Date() });
+    return await takeUpdate({ directory, site, source, follow: refresh, agentVersion: '1.0.0', now: new Date() });
   } finally {
     source.close();
   }

@@ -20,7 +20,8 @@ const call = (method: 'get' | 'post' | 'put', path: string) =>
   request(service.url)[method](path).set('authorization', `Bearer ${service.token}`);
 
 test('without a token, nothing but the health check answers', async () => {
-  await request(service.url).get('/healthz').expect(200, { status: 'ok' });
+  const { headers } = await request(service.url).get('/healthz').expect(200, { status: 'ok' });
+  assert.equal(headers['link'], '</readyz>; rel="successor-version"', 'it is deprecated');
   for (const path of [
     '/v1/releases',
     '/v1/licenses',

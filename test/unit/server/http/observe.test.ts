@@ -76,6 +76,7 @@ test('each request is one line: who called what, how it ended and when; no token
     status: 204,
     organization: 'acme',
     actor: 'token:license:write',
+    address: '127.0.0.1',
     msg: 'request',
   });
   assert.equal(lines.length, before + 1);

@@ -70,6 +70,17 @@ const ROUTES = [
       return { name: params.name, revision: 4 };
     },
   }),
+  route({
+    method: 'get',
+    path: '/v1/things',
+    tag: 'items',
+    summary: 'all items, by their old name',
+    access: 'license:read',
+    query: z.object(pageQuery),
+    answer: pageOf(itemSchema),
+    deprecated: { since: '2026-01-01', sunset: '2027-01-01', successor: '/v1/items' },
+    handle: async () => ({ items: [], next: 'more' }),
+  }),
 ];
 
 let app: ReturnType<typeof appOf>;
@@ -177,11 +188,39 @@ test('calls above the rate are refused with the time to wait, for that caller on
   await as('hasty').get('/v1/items').expect(200);
 });
 
+test('a deprecated call says since when, until when and what to call instead, also when it is refused', async () => {
+  for (const [path, status] of [
+    ['/v1/things', 200],
+    ['/v1/things?limit=0', 400],
+  ] as const) {
+    const { headers } = await as('reader').get(path).expect(status);
+    assert.equal(headers['deprecation'], '@1767225600');
+    assert.equal(headers['sunset'], 'Fri, 01 Jan 2027 00:00:00 GMT');
+    assert.match(headers['link'] ?? '', /<\/v1\/items>; rel="successor-version"/);
+  }
+  const { headers } = await as('reader').get('/v1/things').expect(200);
+  assert.match(headers['link'] ?? '', /rel="next"/, 'the link to the next page is there as well');
+  const other = await as('reader').get('/v1/items').expect(200);
+  assert.deepEqual([other.headers['deprecation'], other.headers['sunset']], [undefined, undefined]);
+});
+
+test('the OpenAPI document marks what is deprecated, and nothing else', () => {
+  const { paths } = openApiOf(ROUTES, { title: 'items', version: '1', description: '' }) as {
+    paths: Record<string, Record<string, { deprecated?: boolean; description?: string }>>;
+  };
+  const marked = Object.entries(paths).filter(([, calls]) => Object.values(calls).some(call => call.deprecated));
+  assert.deepEqual(
+    marked.map(([path]) => path),
+    ['/v1/things'],
+  );
+  assert.match(paths['/v1/things']?.['get']?.description ?? '', /in favor of \/v1\/items/);
+});
+
 test('the OpenAPI document says what each call takes and answers', () => {
   const document = openApiOf(ROUTES, { title: 'items', version: '1', description: '' }) as {
     paths: Record<string, Record<string, { parameters: { name: string; in: string }[]; responses: object }>>;
   };
-  assert.deepEqual(Object.keys(document.paths), ['/v1/items', '/v1/items/{name}']);
+  assert.deepEqual(Object.keys(document.paths), ['/v1/items', '/v1/items/{name}', '/v1/things']);
   const list = document.paths['/v1/items']?.['get'];
   assert.deepEqual(
     list?.parameters.map(({ name, in: where }) => [name, where]),

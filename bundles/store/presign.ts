@@ -18,8 +18,9 @@ export async function presigner(client: S3Client, { bucket, endpoint, presign }:
   const named = presign?.endpoint ?? endpoint;
   return async (key, seconds) => {
     const base = named ?? `https://${bucket}.s3.${await region()}.amazonaws.com`;
-    const { protocol, host, hostname, port } = new URL(base);
-    const path = `${named === undefined ? '' : `/${bucket}`}/${key.split('/').map(encodeURIComponent).join('/')}`;
+    const { protocol, host, hostname, port, pathname } = new URL(base);
+    const folder = named === undefined ? '' : `${pathname.replace(/\/$/, '')}/${bucket}`;
+    const path = `${folder}/${key.split('/').map(encodeURIComponent).join('/')}`;
     const { query } = await signer.presign(
       {
         method: 'GET',

@@ -157,6 +157,12 @@ function disagreements(settings: Partial<Settings>): readonly Problem[] {
   if (isSet('S3_PUBLIC_ENDPOINT') && settings.S3_PRESIGN !== '1') {
     problems.push(['S3_PUBLIC_ENDPOINT', 'It needs S3_PRESIGN=1.']);
   }
+  const objects = settings.S3_PUBLIC_ENDPOINT ?? settings.S3_ENDPOINT;
+  const feedHost = settings['--public-feed']?.host ?? settings['--host'];
+  if (settings.S3_PRESIGN === '1' && objects?.startsWith('http:') && new URL(objects).hostname !== feedHost) {
+    const what = `Without TLS, sites fetch objects from the host that they connect to only, and not from ${new URL(objects).host}.`;
+    problems.push(['S3_PRESIGN', `${what} Name an S3_PUBLIC_ENDPOINT with https.`]);
+  }
   needs('AWS_SECRET_ACCESS_KEY', ['AWS_ACCESS_KEY_ID']);
   needs('AWS_ACCESS_KEY_ID', ['AWS_SECRET_ACCESS_KEY']);
   return problems;

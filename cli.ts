@@ -6,6 +6,7 @@ import {
   applyCommand,
   mediaImportCommand,
   planCommand,
+  relayCommand,
   simulateCommand,
   statusCommand,
 } from './agent/index.ts';
@@ -54,7 +55,9 @@ const GROUPS: Readonly<Record<string, readonly Command[]>> = {
     auditCommand,
   ].map(make => make(out)),
   'Both sides of an air gap': [media],
-  'The site': [agentCommand, statusCommand, planCommand, applyCommand, simulateCommand].map(make => make(out)),
+  'The site': [agentCommand, relayCommand, statusCommand, planCommand, applyCommand, simulateCommand].map(make =>
+    make(out),
+  ),
   'Your shell': [completionCommand(out, () => program)],
 };
 
@@ -113,7 +116,7 @@ function exitCodeOf(error: unknown): number {
 function prepare(command: Command): void {
   reportItself(command);
   command.enablePositionalOptions().configureHelp({ helpWidth: HELP_WIDTH, optionDescription }).helpCommand(false);
-  const runs = ['agent', 'server'].includes(command.name());
+  const runs = ['agent', 'relay', 'server'].includes(command.name());
   const isGroup = command.commands.length > 0 && !runs;
   if (!isGroup) command.option('--json', 'the result as JSON on stdout, and nothing else');
   for (const child of command.commands) prepare(child);

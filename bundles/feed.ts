@@ -12,6 +12,10 @@ export const feedPaths = {
   bulletin: (product: string, channel: string) => `/v1/bulletins/${product}/${channel}`,
   license: '/v1/license',
   director: (site: string) => `/v1/director/${site}`,
+  /** For every site of the license: what a relay asks. */
+  directorForAll: '/v1/director',
+  /** Names and sizes of a release's segments, for who copies them without a key. */
+  segments: (manifestDigest: string) => `/v1/segments/${manifestDigest}`,
   activations: '/v1/activations',
   reports: '/v1/reports',
   seats: '/v1/seats',
@@ -28,6 +32,26 @@ export const objectUrlsSchema = z.strictObject({
   urls: z.record(sha256HexSchema, z.url({ protocol: /^https?$/ }).max(4096)),
   seconds: z.int().min(60).max(86_400),
 });
+
+/** Many times what a segment has: a relay makes room for one on the service's word. */
+const MOST_SEGMENT_BYTES = 256 * 1024 * 1024;
+
+/** One entry has some 90 bytes. */
+export const segmentsSchema = z.strictObject({
+  segments: z.array(z.strictObject({ name: sha256HexSchema, size: z.int().positive().max(MOST_SEGMENT_BYTES) })),
+});
+
+const RELAY = 'relay:';
+
+/** What a relay of a license says it is, in the handshake. */
+export function relayIdentity(license: string): string {
+  return `${RELAY}${license}`;
+}
+
+/** Whose relay it is that says so; undefined for a site, whose identity is the id of its license. */
+export function licenseOfRelay(identity: string): string | undefined {
+  return identity.startsWith(RELAY) ? identity.slice(RELAY.length) : undefined;
+}
 
 /** Suites that work with external pre-shared keys in TLS 1.3 (RFC 8446, section 4.2.11: the hash has to be SHA-256). */
 export const PSK_CIPHERS = 'TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256';

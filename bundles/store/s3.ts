@@ -41,7 +41,7 @@ export async function s3Stores(options: S3Options): Promise<(folder: string) => 
     ...(options.endpoint === undefined ? {} : { endpoint: options.endpoint, forcePathStyle: true }),
     ...(options.credentials === undefined ? {} : { credentials: options.credentials }),
   });
-  const addressOf = options.presign && (await presigner(client, options));
+  const addressOf = options.presign && (await presigner(client, { ...options, ...options.presign }));
   return folder => storeIn(sdk, client, options.bucket, `${options.prefix ?? ''}${folder}`, addressOf);
 }
 

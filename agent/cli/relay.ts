@@ -60,15 +60,15 @@ async function run(out: Terminal, { listen: { host, port }, syncEvery, ...flags 
     port,
     syncEveryMs: syncEvery * 1000,
     now: () => new Date(),
-    onSynced: synced => out.result({ event: 'synced', ...resultOf(synced) }, textOf(synced)),
+    onSynced: synced => out.result({ status: 'synced', ...resultOf(synced) }, textOf(synced)),
     onFailed: ({ code, message, hint }: RolloverError) => {
       const text = `! The sync failed: ${message} What is here is served as before.\n  What to do: ${hint}\n  (${code})`;
-      if (out.json) out.result({ event: 'sync-failed', problem: { code, message, hint } }, '');
+      if (out.json) out.result({ status: 'sync-failed', problem: { code, message, hint } }, '');
       else out.say(text);
     },
   });
   const lines = ['The relay is ready.', `  sites   rollover agent --relay ${relay.url}`, `  folder  ${flags.data}`];
-  out.result({ event: 'ready', url: relay.url, directory: flags.data }, lines.join('\n'));
+  out.result({ status: 'ready', url: relay.url, directory: flags.data }, lines.join('\n'));
   await stopped;
   out.say('… stopping');
   await relay.close();

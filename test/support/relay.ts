@@ -58,7 +58,13 @@ export async function withoutService(site: Site): Promise<Site> {
 }
 
 /** A site takes an update, with these relays. */
-export async function takeThrough(t: TestContext, site: Site, urls: readonly string[], directory?: string) {
+export async function takeThrough(
+  t: TestContext,
+  site: Site,
+  urls: readonly string[],
+  directory?: string,
+  now = new Date(),
+) {
   const own = directory ?? (await temporary(t));
   const fragments = new FragmentStore(join(own, 'fragments'));
   const source = feedClient(site, { fragments });
@@ -67,7 +73,7 @@ export async function takeThrough(t: TestContext, site: Site, urls: readonly str
   const onDropped = (given: DroppedSource) => dropped.push(given);
   const options = { directory: own, site, source, relays, follow: refresh, fragments, agentVersion: '1.0.0' };
   try {
-    return { ...(await takeUpdate({ ...options, now: new Date(), onDropped })), dropped, directory: own };
+    return { ...(await takeUpdate({ ...options, now, onDropped })), dropped, directory: own };
   } finally {
     for (const { close } of [source, ...relays]) close();
   }

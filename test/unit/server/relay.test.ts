@@ -1,18 +1,19 @@
 // A relay between a service and its sites: it holds what they would fetch, no key to it, and is believed by nobody.
 import assert from 'node:assert/strict';
-import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, type TestContext, test } from 'node:test';
 import { pino } from 'pino';
 import { readCatalog } from '../../../agent/relay/catalog.ts';
-import { relayClient } from '../../../agent/relay/relay-client.ts';
+import { makePass, readPass } from '../../../agent/relay/pass.ts';
 import { startRelay } from '../../../agent/relay/run.ts';
-import { feedClient } from '../../../agent/update/feed-client.ts';
-import { peerSource } from '../../../agent/update/peer.ts';
+import { feedReader } from '../../../agent/update/feed-reader.ts';
+import { pskConnection } from '../../../agent/update/psk-connection.ts';
+import { type ServiceLine, serviceLine } from '../../../agent/update/service-line.ts';
 import { newSite, readSite, writeSite } from '../../../agent/update/site.ts';
 import { UpdateWatcher } from '../../../agent/update/watcher.ts';
-import { FragmentStore, feedPaths, filesystemStore } from '../../../bundles/index.ts';
-import { fromBase64url, sha256Hex } from '../../../signing/index.ts';
+import { feedPaths, filesystemStore } from '../../../bundles/index.ts';
+import { fromBase64url, pskOf, sha256Hex } from '../../../signing/index.ts';
 import { rejectsWith } from '../../support/errors.ts';
 import { type Fault, faultyServer, HONEST } from '../../support/faulty-server.ts';
 import { freePorts } from '../../support/processes.ts';
@@ -151,31 +152,24 @@ test('a stale relay: with older metadata than is known it is refused, with expir
   assert.equal(behind.release.document.version, '1.1.0', 'the newest that verifies is followed, whoever comes first');
   await rejectsWith('metadata-version', () => takeThrough(t, gone, [old], behind.directory));
 
-  const expired = new Date(Date.now() + 30 * 24 * 3600_000);
-  const sync = stale.sync({ now: expired });
-  await rejectsWith('metadata-expired', () => sync);
+  const later = new Date(Date.now() + 30 * 24 * 3600_000);
+  const { message } = await rejectsWith('metadata-expired', () =>
+    takeThrough(t, gone, [old, current], undefined, later),
+  );
+  for (const url of [old, current]) assert.ok(message.includes(`relay ${url}: `), 'each is named');
+  await rejectsWith('metadata-expired', () => stale.sync({ now: later }));
   assert.equal((await readCatalog(stale.directory))?.releases.at(-1)?.version, '1.0.0', 'what was there stays');
   assert.equal((await takeThrough(t, site, [old])).release.document.version, '1.1.0', 'the service is the next source');
 });
 
-test('a relay takes nothing older from the service than it has', async t => {
-  const own = await startTestService();
-  t.after(() => own.close());
-  await own.publish('1.0.0');
-  const { file } = await activatedSite(own);
+test('a relay takes no older word of the service than it has, and keeps what it has', async t => {
+  const { file } = await activatedSite(service);
   const relay = await testRelay(t, file);
-  await relay.sync();
-  const early = join(await temporary(t), 'early');
-  await cp(relay.directory, early, { recursive: true });
-  await own.publish('1.1.0');
-  await relay.sync();
-  const newer = await readCatalog(relay.directory);
-  const forged = { ...newer, director: { ...newer?.director, sequence: 10 ** 9 } };
-  await writeFile(join(relay.directory, 'relay.json'), JSON.stringify(forged));
+  const { catalog } = await relay.sync();
+  const ahead = { ...catalog, director: { ...catalog.director, sequence: 10 ** 9 } };
+  await writeFile(join(relay.directory, 'relay.json'), JSON.stringify(ahead));
   await rejectsWith('director-older', () => relay.sync());
-  await cp(join(relay.directory, 'trust'), join(early, 'trust'), { recursive: true });
-  const { catalog } = await relay.sync({ directory: early });
-  assert.equal(catalog.releases.at(-1)?.version, '1.1.0');
+  assert.deepEqual(await readCatalog(relay.directory), ahead);
 });
 
 test('the folder of a relay holds no key, and nothing that a release says', async t => {
@@ -206,38 +200,62 @@ test('the folder of a relay holds no key, and nothing that a release says', asyn
 });
 
 test('a pass reads what sites of its license would, and does nothing else', async t => {
-  const { id, file, site } = await activatedSite(service, { sites: 2 });
+  const { id, file, site } = await activatedSite(service, { sites: 2, floating: true });
   const { pass } = await testRelay(t, file);
-  const client = relayClient(pass, new FragmentStore());
-  t.after(() => client.close());
-  assert.ok(await client.metadata('timestamp.json', 16_384));
-  const asRelay = (path: string, body: unknown) => {
-    // The very line of a relay, for what its own client never asks.
-    const line = relayClient(pass, new FragmentStore());
-    return line
-      .required(path, 65_536)
-      .finally(() => line.close())
-      .then(answer => [answer, body]);
+  const line = (identity: string, psk: Buffer) => {
+    const opened = serviceLine(pskConnection(site.feed, { identity, psk, credential: 'pass' }));
+    t.after(() => opened.close());
+    return opened;
   };
-  await rejectsWith('license-refused', () => asRelay(feedPaths.director(site.site), {}));
-  await rejectsWith('license-refused', () => asRelay(feedPaths.activations, {}));
+  const reading = (opened: ServiceLine) =>
+    feedReader(opened, feedPaths.directorForAll).metadata('timestamp.json', 65_536);
+  const [passKey, siteKey] = [fromBase64url(pass.key), pskOf(fromBase64url(site.entitlementSecret))];
+  const relay = line(`relay:${id}`, passKey);
+  assert.ok(await reading(relay));
+  const activation = { site: `site-${'7'.repeat(16)}`, name: 'false', publicKey: site.publicKey };
+  for (const [path, body] of [
+    [feedPaths.activations, activation],
+    [feedPaths.reports, {}],
+    [feedPaths.seats, { site: site.site, nodes: 1 }],
+  ] as const) {
+    const error = await rejectsWith('license-refused', () => relay.post(path, body));
+    assert.match(error.message, /may read, and nothing else/, path);
+  }
+  const word = feedReader(relay, feedPaths.director(site.site));
+  await rejectsWith('license-refused', () => word.director());
 
-  const keyed = { ...site, licenseId: `relay:${id}`, entitlementSecret: site.entitlementSecret };
-  const impostor = feedClient(keyed);
-  t.after(() => impostor.close());
-  await rejectsWith('feed-refused', () => impostor.metadata('timestamp.json', 16_384));
-  const asSite = relayClient({ ...pass, license: `${id}` }, new FragmentStore());
-  t.after(() => asSite.close());
-
-  const other = await service.issue();
-  const foreign = relayClient({ ...pass, license: other.id }, new FragmentStore());
-  t.after(() => foreign.close());
-  await rejectsWith('feed-refused', () => foreign.metadata('timestamp.json', 16_384));
+  const other = (await service.issue()).id;
+  const keys: readonly (readonly [string, Buffer])[] = [
+    [id, passKey],
+    [`relay:${id}`, siteKey],
+    [`relay:${other}`, passKey],
+    ['relay:', passKey],
+    [`relay:relay:${id}`, passKey],
+  ];
+  for (const [identity, psk] of keys) await rejectsWith('feed-refused', () => reading(line(identity, psk)));
   await service.api.post(`/v1/licenses/${id}/revoke`, {});
-  await rejectsWith('license-refused', () => client.metadata('timestamp.json', 16_384));
-  const again = relayClient(pass, new FragmentStore());
-  t.after(() => again.close());
-  await rejectsWith('feed-refused', () => again.metadata('timestamp.json', 16_384));
+  await rejectsWith('license-refused', () => reading(relay));
+  await rejectsWith('feed-refused', () => reading(line(`relay:${id}`, passKey)));
+});
+
+test('a pass is made of a license file and says nothing of its secret; a license file is no pass', async t => {
+  const { file } = await service.issue();
+  const directory = await temporary(t);
+  const [license, pass] = [join(directory, 'license.json'), join(directory, 'pass.json')];
+  await writeFile(license, JSON.stringify(file));
+  const made = makePass(file);
+  assert.ok(!JSON.stringify(made).includes(file.entitlementSecret));
+  assert.ok(!JSON.stringify(made).includes(pskOf(fromBase64url(file.entitlementSecret)).toString('base64url')));
+  await writeFile(pass, JSON.stringify(made));
+  assert.deepEqual(await readPass(pass), made);
+  const { message } = await rejectsWith('relay-pass', () => readPass(license));
+  assert.match(message, /holds the key of a license/);
+  assert.ok(!message.includes(file.entitlementSecret));
+  for (const text of ['', '{}', 'null', JSON.stringify({ ...made, key: 'short' })]) {
+    await writeFile(pass, text);
+    await rejectsWith('relay-pass', () => readPass(pass));
+  }
+  await rejectsWith('relay-pass', () => readPass(join(directory, 'none')));
 });
 
 test('what a relay answers: read only, in parts, under an ETag, and nothing but what is in its catalog', async t => {
@@ -404,10 +422,6 @@ test('a relay stands in for a service that is silent, and not for one that refus
   await service.api.post(`/v1/licenses/${id}/revoke`, {});
   await rejectsWith('feed-refused', () => takeThrough(t, site, [url]));
   await rejectsWith('feed-refused', () => relay.sync());
-  const peer = peerSource(url);
-  peer.close();
-  await rm(relay.directory, { recursive: true });
-  assert.equal((await fetch(`${url}/v1/metadata/timestamp.json`)).status, 404);
 });
 
 test('a site of another license gets nothing out of a relay that it can open', async t => {

@@ -13,8 +13,8 @@ import { activatedSite, takeThrough, testRelay, withoutService } from '../suppor
 import { startTestService, type TestService } from '../support/service.ts';
 
 const SEED = Number(process.env['ROLLOVER_KILL_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
-const KILLS = 12;
-/** Some 24 segments: a kill hits the beginning, the middle or the end of a sync. */
+const KILLS = 6;
+/** Some 24 segments. */
 const TREE = { initrdBytes: 24_000_000 };
 
 let service: TestService;
@@ -35,6 +35,12 @@ async function requireWhole(directory: string, { answers, releases }: Catalog): 
   }
 }
 
+async function storedBytes(directory: string): Promise<number> {
+  let bytes = 0;
+  for await (const { size } of filesystemStore(relayPaths.objects(directory)).list()) bytes += size;
+  return bytes;
+}
+
 test('a sync that is killed leaves the old state or the new one, and goes on from where it was', async (t: TestContext) => {
   const random = randomFrom(SEED);
   const { file, site } = await activatedSite(service);
@@ -43,34 +49,44 @@ test('a sync that is killed leaves the old state or the new one, and goes on fro
   const url = await relay.listen();
   const gone = await withoutService(site);
   const step: Step = { kind: 'relay', pass, directory };
-  await relay.sync();
-  await service.publish('1.1.0', TREE);
-
-  const seen: string[] = [];
-  for (let kill = 0; kill < KILLS; kill++) {
-    // The later ones are left more time, so that some hit the end.
-    const objects = Math.floor(random() * (4 + 3 * kill));
+  const syncAndKill = async (objects: number, waitMs: number) => {
     await runStep(step, (end, child) => {
       let heard = 0;
       child.on('message', async message => {
-        if (message !== 'progress' && message !== 'begun') return;
-        if (heard++ !== objects) return;
-        await sleep(60 * random());
+        if ((message !== 'progress' && message !== 'begun') || heard++ !== objects) return;
+        await sleep(waitMs);
         end();
       });
     });
     const catalog = (await readCatalog(directory)) ?? assert.fail('the old state is gone');
-    const version = catalog.releases.at(-1)?.version ?? assert.fail('a state without a release');
-    seen.push(version);
     await requireWhole(directory, catalog);
-    if (kill % 4 === 0) assert.equal((await takeThrough(t, gone, [url])).release.document.version, version);
+    return catalog.releases.at(-1)?.version ?? assert.fail('a state without a release');
+  };
+
+  await relay.sync();
+  await service.publish('1.1.0', TREE);
+  // Each run brings two objects or three, of some two dozen.
+  let kept = await storedBytes(directory);
+  for (let kill = 0; kill < KILLS; kill++) {
+    assert.equal(await syncAndKill(3, 0), '1.0.0', 'the old state stands');
+    const now = await storedBytes(directory);
+    assert.ok(now >= kept, 'what has arrived stays');
+    if (kill === KILLS - 1) assert.equal((await takeThrough(t, gone, [url])).release.document.version, '1.0.0');
+    kept = now;
   }
-  assert.equal(seen[0], '1.0.0', 'the first was killed in the middle');
-  assert.deepEqual(seen, seen.toSorted(), 'never back');
   const ended = await runStep(step);
   assert.ok(!ended.killed);
   const { fetchedBytes, reusedBytes } = ended.result as RelaySynced;
-  assert.ok(fetchedBytes < reusedBytes / 2, `${fetchedBytes} bytes fetched again, ${reusedBytes} were kept`);
-  assert.equal((await takeThrough(t, gone, [url])).release.document.version, '1.1.0');
-  t.diagnostic(`${KILLS} kills, states ${seen.join(' ')}, ${fetchedBytes} bytes left for the last, seed ${SEED}`);
+  assert.ok(reusedBytes > TREE.initrdBytes / 5, `${reusedBytes} bytes were kept, ${fetchedBytes} were left`);
+  assert.ok(fetchedBytes < TREE.initrdBytes * 0.9, 'the last run fetched only what was missing');
+
+  await service.publish('1.2.0', { ...TREE, notes: 'others', directory: 'other' });
+  const seen: string[] = [];
+  for (let kill = 0; kill < KILLS; kill++) seen.push(await syncAndKill(0, 60 * (kill + random())));
+  assert.deepEqual(seen, seen.toSorted(), 'never back');
+  assert.ok(!(await runStep(step)).killed);
+  assert.equal((await takeThrough(t, gone, [url])).release.document.version, '1.2.0');
+  t.diagnostic(
+    `${reusedBytes} bytes kept over ${KILLS} kills, ${fetchedBytes} left; then ${seen.join(' ')}, seed ${SEED}`,
+  );
 });

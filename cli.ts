@@ -4,6 +4,7 @@ import { type Argument, Command, CommanderError, Help, Option } from 'commander'
 import {
   agentCommand,
   applyCommand,
+  deedCommands,
   mediaImportCommand,
   planCommand,
   relayCommand,
@@ -55,9 +56,11 @@ const GROUPS: Readonly<Record<string, readonly Command[]>> = {
     auditCommand,
   ].map(make => make(out)),
   'Both sides of an air gap': [media],
-  'The site': [agentCommand, relayCommand, statusCommand, planCommand, applyCommand, simulateCommand].map(make =>
-    make(out),
-  ),
+  'The site': [
+    ...[agentCommand, relayCommand, statusCommand, planCommand, applyCommand].map(make => make(out)),
+    ...deedCommands(out),
+    simulateCommand(out),
+  ],
   'Your shell': [completionCommand(out, () => program)],
 };
 

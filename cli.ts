@@ -7,6 +7,7 @@ import {
   deedCommands,
   mediaImportCommand,
   planCommand,
+  relayCommand,
   simulateCommand,
   statusCommand,
 } from './agent/index.ts';
@@ -56,7 +57,7 @@ const GROUPS: Readonly<Record<string, readonly Command[]>> = {
   ].map(make => make(out)),
   'Both sides of an air gap': [media],
   'The site': [
-    ...[agentCommand, statusCommand, planCommand, applyCommand].map(make => make(out)),
+    ...[agentCommand, relayCommand, statusCommand, planCommand, applyCommand].map(make => make(out)),
     ...deedCommands(out),
     simulateCommand(out),
   ],
@@ -118,7 +119,7 @@ function exitCodeOf(error: unknown): number {
 function prepare(command: Command): void {
   reportItself(command);
   command.enablePositionalOptions().configureHelp({ helpWidth: HELP_WIDTH, optionDescription }).helpCommand(false);
-  const runs = ['agent', 'server'].includes(command.name());
+  const runs = ['agent', 'relay', 'server'].includes(command.name());
   const isGroup = command.commands.length > 0 && !runs;
   if (!isGroup) command.option('--json', 'the result as JSON on stdout, and nothing else');
   for (const child of command.commands) prepare(child);

@@ -52,6 +52,16 @@ export const AGENT_ERRORS = {
     kind: 'busy',
     hint: 'Stop the program that listens there, or choose others with --console-port and --boot-port.',
   },
+  'relay-pass': {
+    kind: 'license',
+    hint: 'Make one where the license file is (`rollover relay pass LICENSE-FILE PASS-FILE`), and carry only that to the relay.',
+  },
+  'relay-busy': { kind: 'busy', hint: 'Wait until it has ended, or stop the relay that uses this folder.' },
+  'relay-occupied': {
+    kind: 'conflict',
+    hint: 'Choose an empty folder with --data, or the pass that belongs to this one.',
+  },
+  'pass-unwritable': { kind: 'input', hint: 'Name a file that does not exist yet, in a folder that you may write to.' },
   'feed-unreachable': {
     kind: 'network',
     hint: 'Check the network between this site and that address. What is already fetched is kept.',

@@ -115,6 +115,10 @@ export const SERVER_ERRORS = {
   'metadata-conflict': { kind: 'conflict', hint: 'Somebody published at the same time. Publish again.' },
   'release-incomplete': { kind: 'conflict', hint: 'Publish again: what is already uploaded is not sent twice.' },
   'license-refused': { kind: 'license', hint: 'Ask the license desk of the vendor.' },
+  'relay-refused': {
+    kind: 'license',
+    hint: 'Sites ask the service itself for what is theirs: activation, their own word, reports and seats.',
+  },
   'license-state': {
     kind: 'conflict',
     hint: 'Look at it with `rollover license show`. A suspended license is resumed first; a revoked one stays so: issue another.',
@@ -212,6 +216,7 @@ export const serverError = errorsOf(SERVER_ERRORS);
 const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   unauthorized: 401,
   forbidden: 403,
+  'relay-refused': 403,
   'csrf-refused': 403,
   'sign-in-refused': 401,
   'sign-in-insecure': 403,

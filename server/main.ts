@@ -27,7 +27,7 @@ import { ensureAdminToken } from './http/tokens.ts';
 import { vendorApi } from './http/vendor-api.ts';
 import { type JobQueue, openQueue } from './jobs/queues.ts';
 import { requireRedis } from './jobs/redis.ts';
-import { pskOfLicense } from './licenses/entitlement.ts';
+import { keyOfIdentity } from './licenses/entitlement.ts';
 import { wrapForAll } from './licenses/wraps.ts';
 import { collectAllGarbage } from './releases/garbage.ts';
 import { giveUpRelease, type PublishJob, publishRelease } from './releases/publication.ts';
@@ -172,7 +172,7 @@ async function start(options: ServerOptions, shutdown: Shutdown, cleanup: AsyncD
   cleanup.defer(async () => void (await Promise.all(ports.map(close => close(deadline)))));
   ports.push(await listen(board.inFrontOf(vendorApi(context, parts)), options));
   const api = feedApi(context, board);
-  const sites = pskServer(api, identity => pskOfLicense(context, identity), log);
+  const sites = pskServer(api, identity => keyOfIdentity(context, identity), log);
   await listenNet(sites.server, options.host, options.feedPort);
   ports.push(sites.close);
   if (options.mtls) {

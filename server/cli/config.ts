@@ -42,6 +42,8 @@ const settingsSchema = z.object({
   S3_BUCKET: z.string().min(3, BUCKET).max(63, BUCKET).optional(),
   S3_ENDPOINT: url(/^https?$/, 'https://s3.example.com'),
   S3_PREFIX: z.string().max(256, 'Use at most 256 characters.').optional(),
+  S3_PRESIGN: z.enum(['0', '1'], 'Use 1 for addresses in the bucket, or 0.').optional(),
+  S3_PUBLIC_ENDPOINT: z.string().transform(by(webAddress)).optional(),
   AWS_REGION: z.string().max(64, 'Use a region such as eu-central-1.').optional(),
   AWS_ACCESS_KEY_ID: z.string().optional(),
   AWS_SECRET_ACCESS_KEY: z.string().optional(),
@@ -151,7 +153,16 @@ function disagreements(settings: Partial<Settings>): readonly Problem[] {
   needs('--mtls-port', ['--public-mtls-port', '--tls-cert', '--tls-key']);
   needs('--tls-key', ['--tls-cert']);
   needs('--tls-cert', ['--tls-key']);
-  needs('S3_BUCKET', ['S3_ENDPOINT', 'S3_PREFIX']);
+  needs('S3_BUCKET', ['S3_ENDPOINT', 'S3_PREFIX', 'S3_PRESIGN']);
+  if (isSet('S3_PUBLIC_ENDPOINT') && settings.S3_PRESIGN !== '1') {
+    problems.push(['S3_PUBLIC_ENDPOINT', 'It needs S3_PRESIGN=1.']);
+  }
+  const objects = settings.S3_PUBLIC_ENDPOINT ?? settings.S3_ENDPOINT;
+  const feedHost = settings['--public-feed']?.host ?? settings['--host'];
+  if (settings.S3_PRESIGN === '1' && objects?.startsWith('http:') && new URL(objects).hostname !== feedHost) {
+    const what = `Without TLS, sites fetch objects from the host that they connect to only, and not from ${new URL(objects).host}.`;
+    problems.push(['S3_PRESIGN', `${what} Name an S3_PUBLIC_ENDPOINT with https.`]);
+  }
   needs('AWS_SECRET_ACCESS_KEY', ['AWS_ACCESS_KEY_ID']);
   needs('AWS_ACCESS_KEY_ID', ['AWS_SECRET_ACCESS_KEY']);
   return problems;
@@ -216,8 +227,10 @@ function mtlsOf(settings: Settings): MtlsOptions | undefined {
   return { port, ...given({ publicPort, files: cert === undefined || key === undefined ? undefined : { cert, key } }) };
 }
 
-function s3Of(bucket: string, { S3_ENDPOINT: endpoint, S3_PREFIX: prefix, AWS_REGION: region }: Settings): S3Options {
-  return { bucket, ...given({ endpoint, prefix, region }) };
+function s3Of(bucket: string, settings: Settings): S3Options {
+  const { S3_ENDPOINT: endpoint, S3_PREFIX: prefix, AWS_REGION: region } = settings;
+  const presign = settings.S3_PRESIGN === '1' ? given({ endpoint: settings.S3_PUBLIC_ENDPOINT }) : undefined;
+  return { bucket, ...given({ endpoint, prefix, region, presign }) };
 }
 
 /** Without what is undefined. */

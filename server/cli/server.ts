@@ -108,6 +108,8 @@ Environment, checked at the start together with the options:
   REDIS_URL            runs the job queue on Redis instead of PostgreSQL
   S3_BUCKET            keeps sealed objects in a bucket instead of files; with S3_ENDPOINT (unless it is Amazon’s),
                        S3_PREFIX, AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
+  S3_PRESIGN           1: sites fetch sealed objects from the bucket itself, at addresses that are signed for a quarter of an
+                       hour; with S3_PUBLIC_ENDPOINT, where sites reach it, unless that is S3_ENDPOINT
   ROLLOVER_SERVER_KEY  the key that secrets are sealed with, base64url of 32 bytes (default: a file in --data)
   ROLLOVER_OIDC_FILE   identity providers that people sign in with; docs/access.md says how it is written
   ROLLOVER_WEBHOOK_NETWORKS

@@ -1,9 +1,11 @@
-// What a site may ask over its encrypted connection: metadata, objects, its own wraps, activation and reports.
+// What a site may ask over its encrypted connection: metadata, objects, its own wraps, activation and reports. A relay of its license may
+// ask for the part of it that only reads.
 // The license is that of the connection; nothing in a request can name another.
 import express, { type Express, type Request } from 'express';
 import {
   activationRequestSchema,
   feedPaths,
+  objectUrlsRequestSchema,
   SEALED_REPORT_BYTES,
   seatRequestSchema,
   siteIdSchema,
@@ -13,11 +15,12 @@ import { type Context, type Tenant, tenantOf } from '../context.ts';
 import { directorFor } from '../director/director.ts';
 import { serverError } from '../errors.ts';
 import { newApp, param } from '../http/app.ts';
-import { sendMetadata, sendObject } from '../http/objects.ts';
+import { objectUrls, sendMetadata, sendObject } from '../http/objects.ts';
 import { notFound, problems } from '../http/problem.ts';
 import { licenseDocument } from '../licenses/licenses.ts';
 import { leaseSeats } from '../licenses/seats.ts';
 import { wrapFor } from '../licenses/wraps.ts';
+import { segmentsOf } from '../releases/content-keys.ts';
 import type { BulletinBoard } from '../rollouts/board.ts';
 import { activateSite } from '../sites/activate.ts';
 import { receiveReport } from '../sites/receive.ts';
@@ -66,6 +69,11 @@ export function feedApi(context: Context, board: Pick<BulletinBoard, 'send'>): E
       await sendObject(visitor(request).tenant.blobs, digest, request, response);
     });
   }
+  app.post(feedPaths.objectUrls, json, async (request, response) => {
+    const { digests } = objectUrlsRequestSchema.parse(request.body);
+    response.setHeader('cache-control', 'no-store');
+    response.json(await objectUrls(visitor(request).tenant.blobs, digests));
+  });
   app.get(feedPaths.wrap(':manifest'), async (request, response) => {
     const { tenant, license } = visitor(request);
     response.json(await wrapFor(tenant, license, sha256HexSchema.parse(param(request, 'manifest'))));
@@ -74,10 +82,27 @@ export function feedApi(context: Context, board: Pick<BulletinBoard, 'send'>): E
     const { tenant, license } = visitor(request);
     response.json({ license: await licenseDocument(tenant, license) });
   });
+  app.get(feedPaths.segments(':manifest'), async (request, response) => {
+    const { tenant, license } = visitor(request);
+    const manifest = sha256HexSchema.parse(param(request, 'manifest'));
+    await wrapFor(tenant, license, manifest);
+    response.json({ segments: await segmentsOf(tenant, manifest) });
+  });
+  app.get(feedPaths.directorForAll, async (request, response) => {
+    const { tenant, license } = visitor(request);
+    response.json({ document: await directorFor(tenant, license, 'relay') });
+  });
+  app.get(feedPaths.bulletin(':product', ':channel'), notFound);
+  // What follows names a site, or changes something.
+  app.use((request, _response, next) => {
+    const { license, isRelay } = connectionOf(request.socket);
+    if (isRelay) throw serverError('relay-refused', `A relay of license ${license} may read, and nothing else.`);
+    next();
+  });
   app.get(feedPaths.director(':site'), async (request, response) => {
     const { tenant, license } = visitor(request);
     const site = siteIdSchema.parse(param(request, 'site'));
-    response.json({ document: await directorFor(tenant, license, site) });
+    response.json({ document: await directorFor(tenant, license, { site }) });
   });
   app.post(feedPaths.activations, json, async (request, response) => {
     const { tenant, license } = visitor(request);

@@ -83,6 +83,22 @@ test('what is right by itself and wrong beside the others is said by name', asyn
   assert.match((await refused(files))['--tls-cert'] ?? '', /c\.pem cannot be read/);
 });
 
+test('addresses in the bucket: only of a bucket, and only where sites fetch from', async () => {
+  const S3 = { S3_BUCKET: 'bucket', S3_PRESIGN: '1' };
+  const addresses = async (change: Record<string, string>) =>
+    (await read({}, { ...S3, ...change })).options.s3?.presign;
+  assert.deepEqual(await addresses({}), {});
+  assert.deepEqual(await addresses({ S3_ENDPOINT: 'http://127.0.0.1:9000' }), {}, 'the host that sites connect to');
+  assert.deepEqual(await addresses({ S3_PUBLIC_ENDPOINT: 'https://o.example' }), { endpoint: 'https://o.example' });
+  assert.equal(await addresses({ S3_PRESIGN: '0' }), undefined);
+  assert.match((await refused({}, { S3_PRESIGN: '1' }))['S3_PRESIGN'] ?? '', /needs S3_BUCKET/);
+  assert.match((await refused({}, { ...S3, S3_PRESIGN: 'yes' }))['S3_PRESIGN'] ?? '', /Use 1/);
+  const unused = { S3_BUCKET: 'bucket', S3_PUBLIC_ENDPOINT: 'https://o.example' };
+  assert.match((await refused({}, unused))['S3_PUBLIC_ENDPOINT'] ?? '', /needs S3_PRESIGN=1/);
+  const inside = { ...S3, S3_ENDPOINT: 'http://storage.internal:9000' };
+  assert.match((await refused({}, inside))['S3_PRESIGN'] ?? '', /not from storage\.internal:9000/);
+});
+
 test('what is refused names the setting and never its value, when that is a secret', async () => {
   const environment = { ROLLOVER_SERVER_KEY: 'hunter2', DATABASE_URL: 'mysql://u:hunter2@h/d', REDIS_URL: 'x:hunter2' };
   const { message } = await rejectsWith('config-invalid', () => read({}, environment));

@@ -12,6 +12,8 @@ export const feedPaths = {
   activations: '/v1/activations',
   reports: '/v1/reports',
   seats: '/v1/seats',
+  supportBundles: '/v1/support-bundles',
+  supportPart: (bundle: string, digest: string) => `/v1/support-bundles/${bundle}/parts/${digest}`,
 } as const;
 
 /** Suites that work with external pre-shared keys in TLS 1.3 (RFC 8446, section 4.2.11: the hash has to be SHA-256). */

@@ -15,7 +15,7 @@ export const supportAnswerSchema = z.strictObject({
   missing: z.array(z.string()),
 });
 
-export type SupportAnswer = z.infer<typeof supportAnswerSchema>;
+export type SupportAnswer = Readonly<z.infer<typeof supportAnswerSchema>>;
 
 /** A service that takes bundles. */
 export interface SupportTaker {

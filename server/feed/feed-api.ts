@@ -1,14 +1,17 @@
-// What a site may ask over its encrypted connection: metadata, objects, its own wraps, activation and reports.
+// What a site may ask over its encrypted connection: metadata, objects, its own wraps, activation, reports and support bundles.
 // The license is that of the connection; nothing in a request can name another.
 import express, { type Express, type Request } from 'express';
+import { z } from 'zod';
 import {
   activationRequestSchema,
   feedPaths,
   SEALED_REPORT_BYTES,
+  SUPPORT_HEAD_BYTES,
+  SUPPORT_PART_BYTES,
   seatRequestSchema,
   siteIdSchema,
 } from '../../bundles/index.ts';
-import { sha256HexSchema } from '../../signing/index.ts';
+import { sealedMessageSchema, sha256HexSchema } from '../../signing/index.ts';
 import { type Context, type Tenant, tenantOf } from '../context.ts';
 import { directorFor } from '../director/director.ts';
 import { serverError } from '../errors.ts';
@@ -21,6 +24,8 @@ import { wrapFor } from '../licenses/wraps.ts';
 import type { BulletinBoard } from '../rollouts/board.ts';
 import { activateSite } from '../sites/activate.ts';
 import { receiveReport } from '../sites/receive.ts';
+import type { SupportLimits } from '../support/limits.ts';
+import { announceBundle, type Bringer, storePart } from '../support/receive.ts';
 import { connectionOf } from './connection.ts';
 
 const JSON_BYTES = 256 * 1024;
@@ -32,7 +37,7 @@ interface Visitor {
 }
 
 /** Builds the app that runs behind the ports for sites. */
-export function feedApi(context: Context, board: Pick<BulletinBoard, 'send'>): Express {
+export function feedApi(context: Context, board: Pick<BulletinBoard, 'send'>, support: SupportLimits): Express {
   const app = newApp();
   // Before anything is asked of the database: it is said to everybody alike.
   app.get(feedPaths.bulletin(':product', ':channel'), (request, response, next) => {
@@ -91,6 +96,18 @@ export function feedApi(context: Context, board: Pick<BulletinBoard, 'send'>): E
   app.post(feedPaths.seats, json, async (request, response) => {
     const { tenant, license } = visitor(request);
     response.json(await leaseSeats(tenant, license, seatRequestSchema.parse(request.body)));
+  });
+  const bringer = (license: string): Bringer => ({ actor: `license:${license}`, license });
+  app.post(feedPaths.supportBundles, express.json({ limit: SUPPORT_HEAD_BYTES }), async (request, response) => {
+    const { tenant, license } = visitor(request);
+    response.json(await announceBundle(tenant, support, sealedMessageSchema.parse(request.body), bringer(license)));
+  });
+  const part = express.raw({ type: () => true, limit: SUPPORT_PART_BYTES });
+  app.put(feedPaths.supportPart(':bundle', ':digest'), part, async (request, response) => {
+    const { tenant, license } = visitor(request);
+    const [bundle, digest] = [param(request, 'bundle'), param(request, 'digest')];
+    await storePart(tenant, bundle, digest, z.instanceof(Buffer).parse(request.body), bringer(license));
+    response.status(204).end();
   });
   app.use(notFound);
   app.use(problems(context.log));

@@ -14,6 +14,8 @@ const DEFAULTS = {
   feedPort: '8471',
   stopNotice: '0',
   stopWithin: '30',
+  supportDays: '30',
+  supportQuota: '10',
 };
 const KEY = 'k'.repeat(43);
 const now = new Date('2026-11-24T00:00:00Z');
@@ -43,6 +45,7 @@ test('with nothing but defaults, there is nothing to complain about', async () =
     port: 8470,
     feedPort: 8471,
     shutdown: { noticeMs: 0, withinMs: 30_000 },
+    support: { days: 30, quotaBytes: 10 * 1024 ** 3 },
   });
 });
 

@@ -18,6 +18,7 @@ import { vendorRoutes } from '../../../server/http/vendor-api.ts';
 import { readTargets, signRoles } from '../../../server/pipeline/role-edits.ts';
 import { signersOf } from '../../../server/pipeline/vendor-keys.ts';
 import { ROLLOUT_ACTIONS } from '../../../server/rollouts/states.ts';
+import { DEFAULT_SUPPORT_LIMITS } from '../../../server/support/limits.ts';
 import { parseNetworks } from '../../../server/webhooks/networks.ts';
 import { HPKE_SUITE } from '../../../signing/hpke.ts';
 import { publicKeyOf, sha256Hex } from '../../../signing/index.ts';
@@ -32,6 +33,7 @@ const ROUTES = vendorRoutes({} as Context, {
   networks: parseNetworks([]),
   queues: { releases: { counts: async () => ({ active: 0, delayed: 0, failed: 0, waiting: 0 }) } },
   requests: new RequestMetrics(),
+  support: DEFAULT_SUPPORT_LIMITS,
 });
 const OBJECT = Buffer.from('an object');
 const NONE = '0'.repeat(64);

@@ -8,6 +8,7 @@ import {
   planCommand,
   simulateCommand,
   statusCommand,
+  supportCommand,
 } from './agent/index.ts';
 import { completionCommand } from './completion.ts';
 import { interruptedError, reportFailure, usageError } from './failure.ts';
@@ -54,7 +55,9 @@ const GROUPS: Readonly<Record<string, readonly Command[]>> = {
     auditCommand,
   ].map(make => make(out)),
   'Both sides of an air gap': [media],
-  'The site': [agentCommand, statusCommand, planCommand, applyCommand, simulateCommand].map(make => make(out)),
+  'The site': [agentCommand, statusCommand, planCommand, applyCommand, supportCommand, simulateCommand].map(make =>
+    make(out),
+  ),
   'Your shell': [completionCommand(out, () => program)],
 };
 

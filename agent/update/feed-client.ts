@@ -13,7 +13,9 @@ import {
   type SeatLease,
   type SeatRequest,
   type SiteReport,
+  type SupportTaker,
   seatLeaseSchema,
+  supportAnswerSchema,
   type Watch,
 } from '../../bundles/index.ts';
 import { type MetadataSource, RolloverError, type SealedMessage, type Wrap, wrapSchema } from '../../signing/index.ts';
@@ -44,6 +46,8 @@ export interface FeedClient extends MetadataSource, BundleSource {
   report(report: SiteReport | SealedMessage): Promise<void>;
   /** Leases seats of a floating license, in place of those that the site has. */
   seats(request: SeatRequest): Promise<SeatLease>;
+  /** Where support bundles go. @throws `support-not-taken` */
+  readonly support: SupportTaker;
   close(): void;
 }
 
@@ -105,6 +109,17 @@ export function feedClient(
       if (!answer) throw agentError('feed-failed', 'The service has no seats to lease.');
       return parseDocument(seatLeaseSchema, answer, 'answer about seats');
     },
+    support: {
+      async announce(head) {
+        const answer = await post(sender, feedPaths.supportBundles, head);
+        if (!answer) throw agentError('support-not-taken', 'The service does not take support bundles of this site.');
+        return parseDocument(supportAnswerSchema, answer, 'answer about a support bundle');
+      },
+      async put(bundle, digest, part) {
+        const answer = await send(sender, 'PUT', feedPaths.supportPart(bundle, digest), part);
+        if (!answer) throw agentError('support-not-taken', `The service does not know the support bundle ${bundle}.`);
+      },
+    },
     close: () => agent.destroy(),
   };
 }
@@ -136,14 +151,17 @@ async function* counting(parts: AsyncIterable<Uint8Array>, arrived: Watch['arriv
   }
 }
 
+/** JSON, or bytes. */
+type Body = string | Uint8Array;
+
 interface FeedSender extends Sender {
-  post(path: string, json: string, signal: AbortSignal): Promise<http.IncomingMessage>;
+  send(method: 'POST' | 'PUT', path: string, body: Body, signal: AbortSignal): Promise<http.IncomingMessage>;
 }
 
 function feedSender({ host, port }: FeedConnection, agent: http.Agent): FeedSender {
   const where = `${host}:${port}`;
   const name = `service ${where}`;
-  const send = (options: http.RequestOptions, body?: string) =>
+  const send = (options: http.RequestOptions, body?: Body) =>
     new Promise<http.IncomingMessage>((resolve, reject) => {
       const call = http.request({ ...options, agent, host, port });
       call.once('response', resolve);
@@ -154,16 +172,22 @@ function feedSender({ host, port }: FeedConnection, agent: http.Agent): FeedSend
     name,
     missing: [404],
     ask: (path, headers, signal) => send({ path, headers, signal }),
-    post: (path, json, signal) =>
-      send({ path, method: 'POST', headers: { 'content-type': 'application/json' }, signal }, json),
+    send: (method, path, body, signal) => {
+      const type = typeof body === 'string' ? 'application/json' : 'application/octet-stream';
+      return send({ path, method, headers: { 'content-type': type }, signal }, body);
+    },
     broken: cause => stopped(name, cause),
     refusal: async response => problem(where, response.statusCode ?? 0, await collect(response, name)),
   };
 }
 
+function post(sender: FeedSender, path: string, body: unknown): Promise<Buffer | undefined> {
+  return send(sender, 'POST', path, JSON.stringify(body));
+}
+
 /** The answer, undefined where the service has nothing of the kind. */
-async function post(sender: FeedSender, path: string, body: unknown): Promise<Buffer | undefined> {
-  const response = await sender.post(path, JSON.stringify(body), AbortSignal.timeout(ANSWER_TIMEOUT_MS));
+async function send(sender: FeedSender, method: 'POST' | 'PUT', path: string, body: Body): Promise<Buffer | undefined> {
+  const response = await sender.send(method, path, body, AbortSignal.timeout(ANSWER_TIMEOUT_MS));
   const status = response.statusCode ?? 0;
   const isMissing = sender.missing.includes(status);
   if (!isMissing && (status < 200 || status >= 300)) throw await sender.refusal(response);
@@ -185,6 +209,7 @@ const problemSchema = z.object({ code: z.string(), detail: z.string() });
 function problem(where: string, status: number, body: Buffer): Error {
   const parsed = problemSchema.safeParse(jsonOrNothing(body));
   const said = parsed.success ? parsed.data.detail : `status ${status}`;
+  if (parsed.success && parsed.data.code.startsWith('support-')) return agentError('support-not-taken', said);
   if (status === 403) return agentError('license-refused', `The service refuses: ${said}`);
   return agentError('feed-failed', `The service ${where} failed: ${said}`);
 }

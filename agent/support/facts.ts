@@ -68,7 +68,7 @@ async function orWhy<T>(work: () => Promise<T>): Promise<T | { readonly unavaila
   try {
     return await work();
   } catch (error) {
-    return { unavailable: reasonOf(error) };
+    return { unavailable: error instanceof Error ? error.message : String(error) };
   }
 }
 

@@ -9,7 +9,9 @@ const TELLING =
   'pass(?:word|wd|phrase)|secret|token|api[-_]?key|private[-_]?key|psk|credential|authorization|cookie|session[-_]?id';
 const TELLING_NAME = new RegExp(TELLING, 'i');
 /** Bounded, as everything below: a log may hold lines of megabytes. */
-const NAMED = `[\\w-]{0,40}(?:${TELLING})[\\w-]{0,40}`;
+const NAMED = `[\\w-]{0,100}?(?:${TELLING})[\\w-]{0,40}`;
+const BASE64 = '[A-Za-z0-9+/=]';
+const BREAK = '(?:\\\\[nr]|\\s){1,4}';
 const PEM_END = '-----END [^-]{0,40}PRIVATE KEY-----';
 
 interface Pattern {
@@ -23,18 +25,22 @@ const OVER_LINES: readonly Pattern[] = [
   { pattern: new RegExp(`-----BEGIN [^-]{0,40}PRIVATE KEY-----[^]{0,20000}?${PEM_END}`, 'g'), kept: '' },
   { pattern: /-----BEGIN [^-]{0,40}PRIVATE KEY-----(?:[A-Za-z0-9+/=\s]|\\[nr])*/g, kept: '' },
   // Of a log that was cut in the middle of one.
-  { pattern: new RegExp(`(?:[A-Za-z0-9+/=]{1,76}(?:\\\\[nr]|\\s){1,4}){1,200}${PEM_END}`, 'g'), kept: '' },
+  {
+    pattern: new RegExp(`(?<!${BASE64})(?:${BASE64}{40,76}${BREAK}){0,200}${BASE64}{1,76}${BREAK}${PEM_END}`, 'g'),
+    kept: '',
+  },
 ];
 const IN_A_LINE: readonly Pattern[] = [
-  { pattern: /\b(bearer|basic|digest|negotiate)(\s+)[\w.~+/=-]{8,}/gi, kept: '$1$2' },
+  { pattern: /\b(authorization\W{1,6}(?:basic|digest|negotiate)\s{1,3})[^\s"',]+/gi, kept: '$1' },
+  { pattern: /\b(bearer\s{1,3})[\w.~+/=-]{8,}/gi, kept: '$1' },
   { pattern: /\beyJ[\w-]{8,}\.[\w-]{2,}\.[\w-]*/g, kept: '' },
   { pattern: /\b(?:rlv|rlo|whsec|ghp|glpat|sk|xox[abp])[_-][\w+/=-]{10,}/g, kept: '' },
   { pattern: /\b(?:AKIA|ASIA)[0-9A-Z]{16}\b/g, kept: '' },
   { pattern: /(:\/\/)[^\s/"'@]{1,400}(?=@)/g, kept: '$1' },
-  { pattern: new RegExp(`(--?${NAMED}\\s{1,3})(?!\\[removed\\])\\S+`, 'gi'), kept: '$1' },
+  { pattern: new RegExp(`(?<![\\w-])(--?${NAMED}\\s{1,3})(?!\\[removed\\])\\S+`, 'gi'), kept: '$1' },
   {
     pattern: new RegExp(
-      `(${NAMED}\\\\*["']?\\s{0,3}[=:]\\s{0,3})(?:\\\\*["'][^"'\\n]{1,4000}["']|(?!\\[removed\\])[^\\s"',;&}\\\\]+)`,
+      `(?<![\\w-])(${NAMED}\\\\*["']?\\s{0,3}[=:]\\s{0,3})(?:\\\\*["'][^"'\\n]{1,4000}["']|(?!\\[removed\\])[^\\s"',;&}\\\\]+)`,
       'gi',
     ),
     kept: '$1',
@@ -83,9 +89,8 @@ export function redactor(secrets: Iterable<string>): Redactor {
 
 function without(text: string, patterns: readonly Pattern[], count: { removed: number }): string {
   return patterns.reduce((left, { pattern, kept }) => {
-    const found = left.match(pattern);
-    if (!found) return left;
-    count.removed += found.length;
+    if (!pattern.test(left)) return left;
+    count.removed += left.match(pattern)?.length ?? 0;
     return left.replace(pattern, `${kept}${REMOVED}`);
   }, text);
 }

@@ -75,10 +75,9 @@ async function requireBringersSite(tenant: Tenant, id: string, { license }: Brin
   const own = ownSites(tenant).selectAll().where('id', '=', id);
   const site = await (license === undefined ? own : own.where('license_id', '=', license)).executeTakeFirst();
   if (site) return site;
-  const whose = license === undefined ? 'There is' : `License ${license} has`;
-  throw serverError('not-found', `${whose} no site ${id}.`, {
-    hint: 'A site without a network becomes known by its receipt: rollover site import-receipt FILE',
-  });
+  const where = license === undefined ? 'here' : `under license ${license}`;
+  const next = 'A site without a network becomes known by its receipt: rollover site import-receipt FILE';
+  throw serverError('not-found', `The support bundle is of a site that is not known ${where}. ${next}`);
 }
 
 /** Writes the head down, where there is room for the bundle. @returns how much of it is here */

@@ -77,6 +77,12 @@ test('everything that is wrong is said at once: options, environment and files, 
   assert.match(problems['--tls-cert'] ?? '', /needs/);
 });
 
+test('support bundles are kept for a while that ends, and within a bound', async () => {
+  assert.match((await refused({ supportDays: '0' }))['--support-days'] ?? '', /from 1 to 3650/);
+  assert.match((await refused({ supportDays: '3651' }))['--support-days'] ?? '', /at most 3650 days/);
+  assert.match((await refused({ supportQuota: 'all' }))['--support-quota'] ?? '', /whole GiB/);
+});
+
 test('what is right by itself and wrong beside the others is said by name', async () => {
   assert.match((await refused({ feedPort: '8470' }))['--feed-port'] ?? '', /port of --port/);
   assert.match((await refused({ mtlsPort: '8471' }))['--mtls-port'] ?? '', /port of --feed-port/);
@@ -100,6 +106,8 @@ test('every setting is read', async () => {
       publicFeed: 'u.example:1',
       mtlsPort: '8472',
       publicMtlsPort: '443',
+      supportDays: '7',
+      supportQuota: '2',
       verbose: true,
     },
     {
@@ -120,6 +128,7 @@ test('every setting is read', async () => {
     port: 8470,
     feedPort: 8471,
     shutdown: { noticeMs: 0, withinMs: 30_000 },
+    support: { days: 7, quotaBytes: 2 * 1024 ** 3 },
     publicUrl: 'https://u.example',
     publicFeed: { host: 'u.example', port: 1 },
     mtls: { port: 8472, publicPort: 443 },

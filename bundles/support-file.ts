@@ -27,6 +27,8 @@ export function parseSupportFile(bytes: Buffer): SupportBundle {
   if (end < 0 || bytes.length > SUPPORT_FILE_BYTES) throw none();
   try {
     const head = sealedMessageSchema.parse(JSON.parse(bytes.toString('utf8', 0, end)));
+    // Written in one way only: what was changed is noticed, also where it says the same.
+    if (!supportHeadLine(head).equals(bytes.subarray(0, end + 1))) throw new TypeError('the head is written otherwise');
     return { head, parts: pieces(bytes.subarray(end + 1), SUPPORT_PART_BYTES) };
   } catch (cause) {
     throw none(cause);

@@ -28,8 +28,9 @@ const MOST_PARTS = 32;
 export const MOST_SUPPORT_BYTES = MOST_PARTS * SUPPORT_PART_BYTES;
 /** In JSON. */
 export const SUPPORT_HEAD_BYTES = 64 * 1024;
+export const SUPPORT_NOTE_LENGTH = 256;
 /** Why it was made, in the operator's words. */
-export const supportNote = plainText(256);
+export const supportNote = plainText(SUPPORT_NOTE_LENGTH);
 
 const headSchema = z
   .object({

@@ -1,5 +1,5 @@
 // The files of a support bundle: facts without secrets, bounded, with a list of them in front. What is listed here is what leaves.
-import { MOST_PLAIN_BYTES, type SupportFile } from '../../bundles/index.ts';
+import { MOST_PLAIN_BYTES, SUPPORT_NOTE_LENGTH, type SupportFile } from '../../bundles/index.ts';
 import { type SupportSource, supportFacts } from './facts.ts';
 import { redactor } from './redact.ts';
 import { siteSecrets } from './secrets.ts';
@@ -30,7 +30,7 @@ export interface SupportContents {
 /** @throws `support-unreadable` for a log that was named and cannot be read */
 export async function supportContents(source: SupportSource, said?: string): Promise<SupportContents> {
   const redact = redactor(await siteSecrets(source.directory));
-  const note = said === undefined ? undefined : redact.log(said).text;
+  const note = said === undefined ? undefined : redact.log(said).text.slice(0, SUPPORT_NOTE_LENGTH);
   const files: SupportFile[] = [];
   const listed: Listed[] = [];
   let left = MOST_PLAIN_BYTES - CONTENTS_BYTES;

@@ -4,6 +4,7 @@ import { type Argument, Command, CommanderError, Help, Option } from 'commander'
 import {
   agentCommand,
   applyCommand,
+  deedCommands,
   mediaImportCommand,
   planCommand,
   simulateCommand,
@@ -55,9 +56,12 @@ const GROUPS: Readonly<Record<string, readonly Command[]>> = {
     auditCommand,
   ].map(make => make(out)),
   'Both sides of an air gap': [media],
-  'The site': [agentCommand, statusCommand, planCommand, applyCommand, supportCommand, simulateCommand].map(make =>
-    make(out),
-  ),
+  'The site': [
+    ...[agentCommand, statusCommand, planCommand, applyCommand].map(make => make(out)),
+    ...deedCommands(out),
+    supportCommand(out),
+    simulateCommand(out),
+  ],
   'Your shell': [completionCommand(out, () => program)],
 };
 

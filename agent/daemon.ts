@@ -10,10 +10,10 @@ import type { BootRelease, BootSource } from './boot/boot-service.ts';
 import type { Change, Coordination, Leadership } from './coordination/coordination.ts';
 import { agentError } from './errors.ts';
 import { observe } from './inventory/observe.ts';
+import { isEnded, mayBegin, type RolloverDeed } from './lifecycle/rollover.ts';
 import type { Inventory } from './model/inventory.ts';
 import type { Plan } from './model/plan.ts';
-import { checkPlan, planHash } from './plan/check.ts';
-import { makePlan } from './plan/planner.ts';
+import { KeptPlan } from './plan/kept-plan.ts';
 import { sendReport, siteReport } from './report.ts';
 import { Executor, failedNodes } from './run/executor.ts';
 import type { Driver } from './sdk/index.ts';
@@ -48,6 +48,7 @@ export class Daemon implements ConsoleBackend {
   readonly #watcher: UpdateWatcher;
   readonly #listeners = new Set<() => void>();
   readonly #certificateEnd: Date | undefined;
+  readonly #plan: KeptPlan;
   #inventory: Inventory | undefined;
   #clusterProblem: string | undefined;
   #proposal: Proposal | undefined;
@@ -58,6 +59,7 @@ export class Daemon implements ConsoleBackend {
     this.#options = options;
     this.#leadership = leadership;
     this.#executor = executor;
+    this.#plan = new KeptPlan(options.drivers);
     this.#certificateEnd = certificateEnd(options.site);
     const { directory, site, mirrors, peers, log, now } = options;
     const onChange = () => this.#notify();
@@ -138,6 +140,12 @@ export class Daemon implements ConsoleBackend {
     const [objection] = limitObjections(licenseClaims(this.#watcher.site), this.#licenseUse);
     if (objection !== undefined) throw agentError('plan-blocked', objection);
     await this.#executor.begin(plan, inventory);
+    this.#notify();
+  }
+
+  /** @throws `rollover-deed` */
+  async ask(deed: RolloverDeed): Promise<void> {
+    await this.#executor.ask(deed);
     this.#notify();
   }
 
@@ -259,7 +267,7 @@ export class Daemon implements ConsoleBackend {
   /** The version that a rollover is bringing in now. */
   get #runningTo(): string | undefined {
     const { rollover, plan } = this.#executor.view();
-    return rollover && rollover.status !== 'completed' ? plan?.target.version : undefined;
+    return rollover && !isEnded(rollover.status) ? plan?.target.version : undefined;
   }
 
   /** Why a version that lies ready is not to be installed any more. What has begun may be brought to its end. */
@@ -288,20 +296,19 @@ export class Daemon implements ConsoleBackend {
   /** The plan for what would be installed next. */
   #propose(inventory: Inventory): Proposal | undefined {
     const target = this.#target;
-    if (!target || this.#executor.view().rollover?.status === 'running') return undefined;
+    if (!target || !mayBegin(this.#executor.view().rollover?.status)) return undefined;
     const { version, manifest, image } = target.document;
     const release = { version, manifest: manifest.sha256, ...(image ? { image: image.digest } : {}) };
     const failed = failedNodes(this.#executor.view().records);
-    const plan = makePlan(inventory, release, this.#options.drivers, failed);
+    const { plan, hash, objections: found } = this.#plan.for(inventory, release, failed, this.#options.now());
     const closed = this.#closed(version);
     const objections = [
       ...(closed ? [closed.reason] : []),
       ...limitObjections(licenseClaims(this.#watcher.site), this.#licenseUse),
       ...knowledgeObjection(this.#knowledge),
-      ...plan.waitsFor,
-      ...checkPlan(plan, inventory, failed),
+      ...found,
     ];
-    return { plan, hash: planHash(plan), objections };
+    return { plan, hash, objections };
   }
 
   #notify(): void {

@@ -109,7 +109,11 @@ export const AGENT_ERRORS = {
   'order-refused': { kind: 'cluster', hint: 'Another agent leads now. Nothing is to be done here.' },
   'plan-changed': { kind: 'conflict', hint: 'Look at the new plan, then apply that one.' },
   'plan-blocked': { kind: 'cluster', hint: 'Resolve what the plan waits for; it is checked all the time.' },
-  'rollover-running': { kind: 'conflict', hint: 'One rollover at a time. Watch it on the console.' },
+  'rollover-running': {
+    kind: 'conflict',
+    hint: 'One rollover at a time. Watch it on the console, or end it with `rollover abort`.',
+  },
+  'rollover-deed': { kind: 'conflict', hint: '`rollover status` says how it stands.' },
   'coordination-damaged': {
     kind: 'storage',
     hint: 'Check the disk, and restore coordination.log from a backup. Without it nobody knows what was under way.',

@@ -6,7 +6,8 @@ import { type SiteReport, type SiteStatus, sealReport, siteReportSchema } from '
 import { pskOf, readStateFile, type SealedMessage, siteClaim, writeFileAtomic } from '../signing/index.ts';
 import type { ConsoleRollover, ConsoleState } from './api/state.ts';
 import { agentError } from './errors.ts';
-import { OUT_OF_SERVICE } from './lifecycle/node.ts';
+import { CORDONED } from './lifecycle/node.ts';
+import type { RolloverStatus } from './lifecycle/rollover.ts';
 import { feedClient } from './update/feed-client.ts';
 import { readReportKey } from './update/report-key.ts';
 import { entitlementSecret, type Site } from './update/site.ts';
@@ -89,7 +90,7 @@ export function siteReport(state: ConsoleState, agentVersion: string, now: Date)
     ...(installed ? { release: { manifest: installed.manifest, counter: installed.counter } } : {}),
     ...(offer ? { available: offer.version } : {}),
     nodes: Object.fromEntries([...states].map(([state, nodes]) => [state, nodes.length])),
-    rollover: rollover?.status ?? 'none',
+    rollover: rollover ? REPORTED[rollover.status] : 'none',
     ...(rollover ? { progress: progressOf(rollover, cluster) } : {}),
     ...healthOf(state),
     waitsFor: sentences([...(offer?.objections ?? []), update.path?.waitingFor ?? '']),
@@ -97,10 +98,10 @@ export function siteReport(state: ConsoleState, agentVersion: string, now: Date)
 }
 
 function progressOf(rollover: ConsoleRollover, cluster: ConsoleState['cluster']): NonNullable<SiteStatus['progress']> {
-  const { plan, batch, done, total, startedAt, status, reason } = rollover;
+  const { plan, wave, done, total, startedAt, status, reason } = rollover;
   const [text] = sentences([reason]);
-  const open = plan.batches.slice(batch);
-  const busy = cluster?.nodes.find(({ id, state }) => open[0]?.nodes.includes(id) && OUT_OF_SERVICE.has(state));
+  const [open] = plan.waves.slice(wave);
+  const busy = cluster?.nodes.find(({ id, state }) => open?.nodes.includes(id) && CORDONED.has(state));
   return {
     target: plan.target.version,
     phase: status === 'running' ? (busy?.state ?? 'waiting') : status,
@@ -108,9 +109,20 @@ function progressOf(rollover: ConsoleRollover, cluster: ConsoleState['cluster'])
     total,
     ...(text === undefined ? {} : { reason: text }),
     startedAt: new Date(startedAt).toISOString(),
-    ...(status === 'running' ? { etaMs: open.reduce((sum, { etaMs }) => sum + etaMs, 0) } : {}),
+    ...(status === 'running' ? { etaMs: open ? plan.etaMs - open.startMs : 0 } : {}),
   };
 }
+
+/** The words a report has for it; the phase of its progress tells the rest. */
+const REPORTED: Readonly<Record<RolloverStatus, SiteStatus['rollover']>> = {
+  running: 'running',
+  pausing: 'running',
+  paused: 'running',
+  aborting: 'running',
+  aborted: 'none',
+  blocked: 'blocked',
+  completed: 'completed',
+};
 
 const LOST: ReadonlySet<string> = new Set(['failed', 'fenced', 'quarantined']);
 

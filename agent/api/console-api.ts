@@ -1,4 +1,4 @@
-// The console's server: the page itself, the state as a stream of events, and the one button.
+// The console's server: the page itself, the state as a stream of events, and the few buttons.
 import { existsSync } from 'node:fs';
 import { STATUS_CODES } from 'node:http';
 import { fileURLToPath } from 'node:url';
@@ -7,6 +7,7 @@ import type { Logger } from 'pino';
 import { z } from 'zod';
 import { RolloverError, sha256HexSchema } from '../../signing/index.ts';
 import { agentError } from '../errors.ts';
+import { ROLLOVER_DEEDS, type RolloverDeed } from '../lifecycle/rollover.ts';
 import { requireToken, securityHeaders, signIn } from './access.ts';
 import type { ConsoleState } from './state.ts';
 
@@ -21,6 +22,8 @@ export interface ConsoleBackend {
   subscribe(listener: () => void): () => void;
   /** @throws `plan-changed`, `plan-blocked`, `version-withdrawn`, `rollover-running`, `cluster-unreachable` */
   apply(planHash: string): Promise<void>;
+  /** @throws `rollover-deed` */
+  ask(deed: RolloverDeed): Promise<void>;
   /** Looks for updates now, and for all of it when `isWhole`. */
   check(isWhole: boolean): Promise<void>;
   /** @throws `risk-unknown` */
@@ -52,6 +55,12 @@ export function consoleApi(backend: ConsoleBackend, token: string, log: Logger):
     await backend.apply(applySchema.parse(request.body).plan);
     response.status(202).json({ status: 'running' });
   });
+  for (const deed of Object.keys(ROLLOVER_DEEDS) as RolloverDeed[]) {
+    app.post(`/api/rollover/${deed}`, async (_request, response) => {
+      await backend.ask(deed);
+      response.status(202).json({ status: backend.state().rollover?.status });
+    });
+  }
   app.post('/api/check', async (_request, response) => {
     await backend.check(true);
     response.json(backend.state().update);
@@ -84,6 +93,7 @@ const STATUS: Readonly<Record<string, number>> = {
   'plan-blocked': 409,
   'cluster-unreachable': 503,
   'rollover-running': 409,
+  'rollover-deed': 409,
 };
 
 function problems(log: Logger): ErrorRequestHandler {

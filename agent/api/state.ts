@@ -56,8 +56,8 @@ export interface ConsoleRollover extends Omit<Rollover, 'plan'> {
   /** Nodes of the plan that run its release. */
   readonly done: number;
   readonly total: number;
-  /** Index of the first batch that is not done; the number of batches when all are. */
-  readonly batch: number;
+  /** Index of the first wave that is not done; the number of waves when all are. */
+  readonly wave: number;
 }
 
 export interface Offer {
@@ -145,15 +145,15 @@ function rolloverOf({ rollover, plan }: ExecutorView, inventory: Inventory | und
   if (!rollover || !plan) return undefined;
   const { plan: planHash, ...rest } = rollover;
   const updated = new Set(inventory?.nodes.filter(node => node.image === plan.target.image).map(node => node.id));
-  const nodes = plan.batches.flatMap(batch => batch.nodes);
-  const open = plan.batches.findIndex(batch => batch.nodes.some(node => !updated.has(node)));
+  const nodes = plan.waves.flatMap(wave => wave.nodes);
+  const open = plan.waves.findIndex(wave => wave.nodes.some(node => !updated.has(node)));
   return {
     ...rest,
     planHash,
     plan,
     done: nodes.filter(node => updated.has(node)).length,
     total: nodes.length,
-    batch: open < 0 ? plan.batches.length : open,
+    wave: open < 0 ? plan.waves.length : open,
   };
 }
 

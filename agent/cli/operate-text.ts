@@ -60,18 +60,27 @@ export function planText({
   version,
   pointsOfNoReturn,
 }: Offer & { readonly plan: Plan }): string {
-  const rows = plan.batches.map((b, i) => [String(i + 1), b.rack, b.nodes.join(' '), duration(b.etaMs), b.reason]);
-  const size = `${plan.batches.length} batches, about ${duration(plan.etaMs)}`;
+  const rows = plan.waves.map((w, i) => [
+    String(i + 1),
+    w.rack ?? '',
+    w.nodes.join(' '),
+    duration(w.startMs),
+    duration(w.endMs),
+    w.reason,
+  ]);
+  const size = `${counted(plan.waves.length, 'wave')}, about ${duration(plan.etaMs)} (${duration(plan.bandMs[0])} to ${duration(plan.bandMs[1])})`;
   const bound = `at least ${duration(plan.lowerBoundMs)}, because ${plan.binding}`;
-  const isEmpty = plan.batches.length === 0;
+  const isEmpty = plan.waves.length === 0;
   return [
     `Plan ${planHash}`,
     isEmpty
       ? `To ${version}: nothing to reboot, every node runs its image already.`
       : `To ${version}: ${size}; ${bound}`,
     ...(pointsOfNoReturn.length === 0 ? [] : [noReturnText(pointsOfNoReturn)]),
+    ...plan.advice.map(sentence => `Faster:    ${sentence}`),
+    ...plan.leftOut.map(({ node, reason }) => `Left out:  ${node}: ${reason}`),
     ...objections.map(objection => `Waits for: ${objection}`),
-    ...(isEmpty ? [] : ['', table(['batch', 'rack', 'nodes', 'about', 'why'], rows)]),
+    ...(isEmpty ? [] : ['', table(['wave', 'rack', 'nodes', 'from', 'to', 'why'], rows)]),
   ].join('\n');
 }
 

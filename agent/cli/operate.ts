@@ -1,4 +1,4 @@
-// `rollover status`, `plan` and `apply`: the console's content and its button, for a terminal or a script.
+// `rollover status`, `plan`, `apply`, `pause`, `resume`, `abort`: the console's content and its buttons, for a terminal or a script.
 import { join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { parsePort } from '../../arguments.ts';
@@ -6,6 +6,7 @@ import { type ErrorTable, isSha256Hex, RolloverError, readFileIfAny } from '../.
 import type { Terminal } from '../../terminal.ts';
 import type { ConsoleState } from '../api/state.ts';
 import { AGENT_ERRORS, agentError } from '../errors.ts';
+import { ROLLOVER_DEEDS, type RolloverDeed } from '../lifecycle/rollover.ts';
 import { planText, problemText, statusText } from './operate-text.ts';
 import { DEFAULT_CONSOLE_PORT, withData } from './options.ts';
 
@@ -64,6 +65,19 @@ export function applyCommand(terminal: () => Terminal): Command {
       await ask(flags, '/api/rollover', { plan });
       terminal().result({ status: 'running', plan }, 'The rollover has started. `rollover status` follows it.');
     });
+}
+
+/** `rollover pause`, `resume` and `abort`. */
+export function deedCommands(terminal: () => Terminal): readonly Command[] {
+  return (Object.keys(ROLLOVER_DEEDS) as RolloverDeed[]).map(deed =>
+    reaching(new Command(deed))
+      .description(`${deed} the rollover that is under way`)
+      .addHelpText('after', `\n${ROLLOVER_DEEDS[deed].effect}`)
+      .action(async (flags: AskFlags) => {
+        const { status } = await ask<{ status: string }>(flags, `/api/rollover/${deed}`, {});
+        terminal().result({ status }, `The rollover is ${status}. ${ROLLOVER_DEEDS[deed].effect}`);
+      }),
+  );
 }
 
 function parsePlanHash(text: string): string {

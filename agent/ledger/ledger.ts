@@ -1,36 +1,56 @@
-// What is reserved and what is owed: nothing acts without a reservation, and every effect is written down before it is
-// made. Pure: these are changes for a commit of the leader.
-import type { Change } from '../coordination/coordination.ts';
-import type { NodeId } from '../model/inventory.ts';
-import type { OwnedEffect, Reservation } from '../model/rollover.ts';
-import type { Driver } from '../sdk/index.ts';
+// The one ledger over placement groups, quorums, memory and whatever else drivers count: who may be out together. The planner
+// goes through a whole rollover with it, the leader through each round. Pure.
+import type { Inventory, NodeId } from '../model/inventory.ts';
+import type { Driver, Tracker } from '../sdk/index.ts';
+import { trackerOf } from '../sdk/index.ts';
 
-/** Keys of the coordination store that this room owns. */
-export const ledgerKeys = {
-  reservation: (node: NodeId) => `reservations/${node}`,
-  effect: (driver: string, node: NodeId, index: number) => `effects/${driver}.${node}.${index}`,
-} as const;
+/** The part of a driver that counts. */
+export type Rule = Pick<Driver, 'name' | 'safety' | 'tracker'>;
 
-/** Takes a node out of service: its reservation, and the effects that draining it will make. */
-export function reserve(drivers: readonly Driver[], node: NodeId, plan: string, epoch: number): readonly Change[] {
-  const reservation: Reservation = { node, plan, epoch };
-  const changes: Change[] = [{ op: 'put', key: ledgerKeys.reservation(node), value: reservation }];
-  for (const driver of drivers) {
-    driver.effects(node).forEach(({ what }, index) => {
-      const effect: OwnedEffect = { driver: driver.name, node, what, epoch };
-      changes.push({ op: 'put', key: ledgerKeys.effect(driver.name, node, index), value: effect });
-    });
-  }
-  return changes;
+/** Reasons of every driver that has something to say; or, when one objects, its objection alone. */
+export interface LedgerVerdict {
+  readonly ok: boolean;
+  readonly reasons: readonly string[];
 }
 
-/** Gives a node back: called in the same commit that makes it active, after every effect was seen to be gone. */
-export function release(drivers: readonly Driver[], node: NodeId): readonly Change[] {
-  const changes: Change[] = [{ op: 'delete', key: ledgerKeys.reservation(node) }];
-  for (const driver of drivers) {
-    driver.effects(node).forEach((_, index) => {
-      changes.push({ op: 'delete', key: ledgerKeys.effect(driver.name, node, index) });
-    });
+export class Ledger {
+  readonly #trackers: readonly Tracker[];
+
+  constructor(rules: readonly Rule[], inventory: Inventory) {
+    this.#trackers = rules.map(({ safety, tracker = trackerOf(safety) }) => tracker(inventory));
   }
-  return changes;
+
+  mayDrain(node: NodeId): LedgerVerdict {
+    return this.#all(tracker => tracker.mayDrain(node));
+  }
+
+  mayStop(node: NodeId): LedgerVerdict {
+    return this.#all(tracker => tracker.mayStop(node));
+  }
+
+  drain(node: NodeId): void {
+    for (const tracker of this.#trackers) tracker.drain(node);
+  }
+
+  stop(node: NodeId): void {
+    for (const tracker of this.#trackers) tracker.stop(node);
+  }
+
+  start(node: NodeId): void {
+    for (const tracker of this.#trackers) tracker.start(node);
+  }
+
+  recover(node: NodeId): void {
+    for (const tracker of this.#trackers) tracker.recover(node);
+  }
+
+  #all(ask: (tracker: Tracker) => { readonly ok: boolean; readonly reason: string }): LedgerVerdict {
+    const reasons: string[] = [];
+    for (const tracker of this.#trackers) {
+      const { ok, reason } = ask(tracker);
+      if (!ok) return { ok, reasons: [reason] };
+      if (reason !== '') reasons.push(reason);
+    }
+    return { ok: true, reasons };
+  }
 }

@@ -27,8 +27,13 @@ export const NODE_TRANSITIONS: Readonly<Record<NodeState, Readonly<Partial<Recor
     leaving: 'the operator removes it',
     failed: 'it is lost',
   },
-  draining: { drained: 'nothing depends on it any more', active: 'the rollover was aborted', failed: 'it is lost' },
-  drained: { stopping: 'it is still safe', active: 'the rollover was aborted', failed: 'it is lost' },
+  draining: { drained: 'nothing depends on it any more', active: 'the rollover is held', failed: 'it is lost' },
+  drained: {
+    stopping: 'it is still safe',
+    draining: 'something came back before it was stopped',
+    active: 'the rollover is held',
+    failed: 'it is lost',
+  },
   stopping: {
     rebooting: 'its services are down and the reboot is ordered',
     draining: 'something came back before it was stopped',
@@ -47,8 +52,8 @@ export const NODE_TRANSITIONS: Readonly<Record<NodeState, Readonly<Partial<Recor
   removed: {},
 };
 
-/** States in which a node carries nothing and may be down: what safety counts as out of service. */
-export const OUT_OF_SERVICE: ReadonlySet<NodeState> = new Set([
+/** States in which nothing is placed on a node: what depends on it leaves, has left, or has not been given back. */
+export const CORDONED: ReadonlySet<NodeState> = new Set([
   'draining',
   'drained',
   'stopping',
@@ -57,6 +62,9 @@ export const OUT_OF_SERVICE: ReadonlySet<NodeState> = new Set([
   'failed',
   'fenced',
 ]);
+
+/** States in which a node counts as down, whatever is seen of it: an order to stop may be on its way. */
+export const DOWN: ReadonlySet<NodeState> = new Set(['stopping', 'rebooting', 'fenced']);
 
 /** Whether a node may go from one state to another. */
 export function mayBecome(from: NodeState, to: NodeState): boolean {

@@ -7,7 +7,10 @@ export interface Node {
   readonly id: NodeId;
   /** The failure domain that the storage and the planner keep apart. */
   readonly rack: string;
-  readonly power: 'up' | 'booting' | 'down';
+  /** `unknown`: nobody reaches it. It may still run, and write. */
+  readonly power: 'up' | 'booting' | 'down' | 'unknown';
+  /** What its management controller says of the power; absent for a node that has none. */
+  readonly bmc?: 'on' | 'off' | 'unknown';
   readonly bootId: string;
   /** Digest of the booted image, as `release.json` gives it. */
   readonly image: string;
@@ -36,12 +39,22 @@ export interface Compute {
   readonly memoryMb: number;
 }
 
+/**
+ * What happens to a virtual machine when its host goes: it moves while it runs; it is stopped, moved and started; it is
+ * stopped; or its host does not go without the operator's word.
+ */
+export type VmPolicy = 'migrate' | 'cold' | 'stop' | 'never';
+
 /** A virtual machine. While it migrates, memory is taken on both hosts. */
 export interface Vm {
   readonly id: string;
   readonly host: NodeId;
   readonly memoryMb: number;
   readonly migratingTo?: NodeId;
+  /** `migrate` where nothing is said. */
+  readonly policy?: VmPolicy;
+  /** Memory that it writes anew each second: a migration has to be faster than that. */
+  readonly dirtyMbPerSecond?: number;
 }
 
 /** What a client of the cluster has seen since the cluster's start. */
@@ -51,11 +64,16 @@ export interface ProbeCount {
   readonly longestStallMs: number;
 }
 
-/** How long things take here: from the drivers' experience, for estimates only. */
+/** How long things take here: from experience, for estimates only. */
 export interface Estimates {
   readonly rebootMs: number;
   readonly recoveryMs: number;
+  /** What one host sends. */
   readonly migrationMbPerSecond: number;
+  /** Reboots of this cluster that the figures come from; 0 where they are assumed. */
+  readonly samples?: number;
+  /** Standard deviation of a reboot, relative to its mean. */
+  readonly spread?: number;
 }
 
 export interface Inventory {

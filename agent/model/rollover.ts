@@ -1,8 +1,7 @@
 // The record of a rollover, as it is kept in the coordination store. Data only; written by the leader alone.
 import type { NodeState } from '../lifecycle/node.ts';
+import type { RolloverStatus } from '../lifecycle/rollover.ts';
 import type { NodeId } from './inventory.ts';
-
-export type RolloverStatus = 'running' | 'blocked' | 'completed';
 
 /** Key `rollover`. */
 export interface Rollover {

@@ -1,15 +1,20 @@
 // Carries a plan out: observe, decide, write down, act, and again. The deciding is `step.ts`; here is only the order of
 // things, so that a crash between any two of them is taken up by whoever leads next.
+
+import { counted } from '../../signing/index.ts';
 import type { Change, Coordination, Leadership } from '../coordination/coordination.ts';
 import { agentError } from '../errors.ts';
-import { release, reserve } from '../ledger/ledger.ts';
+import { release, reserve } from '../ledger/reservations.ts';
 import { mayBecome } from '../lifecycle/node.ts';
+import { type Deed, isEnded, mayBegin, ROLLOVER_DEEDS, type RolloverDeed } from '../lifecycle/rollover.ts';
 import type { Inventory, NodeId } from '../model/inventory.ts';
 import type { Plan } from '../model/plan.ts';
 import type { JournalEntry, NodeRecord, OwnedEffect, Rollover } from '../model/rollover.ts';
 import { checkPlan, planHash } from '../plan/check.ts';
 import type { Driver } from '../sdk/index.ts';
-import { type Call, type Decision, type Move, step } from './step.ts';
+import type { Call, Move } from './node-step.ts';
+import { type Decision, step } from './step.ts';
+import type { TaskCall } from './task-step.ts';
 
 /** The journal keeps this many entries; a rollover of a thousand nodes writes about six thousand. */
 const JOURNAL_KEPT = 20_000;
@@ -60,6 +65,15 @@ export class Executor {
     return this.#inTurn(() => this.#begin(plan, inventory));
   }
 
+  /**
+   * The operator's word. Asking twice is asking once.
+   *
+   * @throws `rollover-deed` for what cannot be asked of it now
+   */
+  ask(deed: RolloverDeed): Promise<void> {
+    return this.#inTurn(() => this.#ask(deed));
+  }
+
   /** One round. Does nothing while no rollover is under way. Returns whether it did anything. */
   tick(inventory: Inventory): Promise<boolean> {
     return this.#inTurn(() => this.#tick(inventory));
@@ -67,7 +81,8 @@ export class Executor {
 
   async #begin(plan: Plan, inventory: Inventory): Promise<void> {
     const records = this.#records();
-    if (this.#rollover?.status === 'running') throw agentError('rollover-running', 'A rollover is already running.');
+    const status = this.#rollover?.status;
+    if (!mayBegin(status)) throw agentError('rollover-running', `A rollover is ${status}.`);
     const underWay = [...records].filter(([, { state }]) => state !== 'active' && state !== 'failed');
     if (underWay.length > 0) {
       const [node, { state }] = underWay[0] as (typeof underWay)[number];
@@ -87,16 +102,30 @@ export class Executor {
       changes.push({ op: 'put', key: `nodes/${node}`, value: record });
     }
     await this.#commit(changes, {
-      text: `Rollover to ${plan.target.version} started: ${plan.batches.length} batches.`,
+      text: `Rollover to ${plan.target.version} started: ${counted(plan.waves.length, 'wave')}.`,
     });
+  }
+
+  async #ask(deed: RolloverDeed): Promise<void> {
+    const rollover = this.#rollover;
+    if (!rollover) throw agentError('rollover-deed', `There is no rollover to ${deed}.`);
+    const { status } = rollover;
+    const { from, to, done, effect }: Deed = ROLLOVER_DEEDS[deed];
+    if (done.includes(status)) return;
+    if (!from.includes(status)) {
+      throw agentError('rollover-deed', `The rollover is ${status}: there is nothing to ${deed}.`);
+    }
+    const next: Rollover = { ...rollover, status: to, reason: effect };
+    await this.#commit([{ op: 'put', key: 'rollover', value: next }], { text: `The operator said ${deed}. ${effect}` });
   }
 
   async #tick(inventory: Inventory): Promise<boolean> {
     const { rollover, plan } = this.view();
-    if (!rollover || !plan || rollover.status === 'completed') return false;
+    if (!rollover || !plan || isEnded(rollover.status)) return false;
+    const { status } = rollover;
     const { drivers, rebootTimeoutMs } = this.#options;
     const records = this.#records();
-    const decision = step({ inventory, plan, records, drivers, nowMs: this.#options.now(), rebootTimeoutMs });
+    const decision = step({ status, inventory, plan, records, drivers, nowMs: this.#options.now(), rebootTimeoutMs });
     for (const action of decision.actions) if (action.kind === 'move') await this.#move(action, rollover.plan);
     const failures = await this.#call(decision, inventory);
     await this.#report(rollover, plan, decision, failures);
@@ -139,24 +168,26 @@ export class Executor {
 
   /** Orders go out together; one that fails is tried again in the next round. */
   async #call(decision: Decision, inventory: Inventory): Promise<readonly string[]> {
-    const calls = decision.actions.filter((action): action is Call => action.kind !== 'move');
+    const calls = decision.actions.filter((action): action is Call | TaskCall => action.kind !== 'move');
     const order = { epoch: this.#options.leadership.epoch };
+    const { target } = this.#values.get('plan') as Plan;
     const results = await Promise.allSettled(
-      calls.map(async ({ kind, nodes, driver }) => {
-        if (kind === 'drain') return driver.drain(inventory, nodes, decision.out, order);
-        for (const node of nodes) {
-          if (kind === 'undrain') await driver.undrain(node, order);
-          else await driver.apply(node, (this.#values.get('plan') as Plan).target, order);
+      calls.map(async call => {
+        const { driver } = call;
+        if (call.kind === 'task') return driver.perform?.(call.name, target, order);
+        if (call.kind === 'drain') return driver.drain(inventory, call.nodes, decision.out, order);
+        for (const node of call.nodes) {
+          if (call.kind === 'undrain') await driver.undrain(node, order);
+          else await driver.apply(node, target, order);
         }
         return undefined;
       }),
     );
     return results.flatMap((result, i) => {
       if (result.status === 'fulfilled') return [];
-      const call = calls[i] as Call;
-      return [
-        `${call.driver.name} could not ${call.kind} ${call.nodes.join(', ')}: ${(result.reason as Error).message}`,
-      ];
+      const call = calls[i] as Call | TaskCall;
+      const what = call.kind === 'task' ? call.name : `${call.kind} ${call.nodes.join(', ')}`;
+      return [`${call.driver.name} could not ${what}: ${(result.reason as Error).message}`];
     });
   }
 
@@ -167,7 +198,8 @@ export class Executor {
       const changes: Change[] = [{ op: 'put', key: 'rollover', value: ended }, ...this.#options.onCompleted(plan)];
       return this.#commit(changes, { text: `Rollover to ${plan.target.version} completed.` });
     }
-    const next: Rollover = { ...rollover, status: decision.status, reason };
+    const end = isEnded(decision.status) ? { endedAt: this.#options.now() } : {};
+    const next: Rollover = { ...rollover, status: decision.status, reason, ...end };
     if (next.status === rollover.status) {
       // What it waits for changes many times a second; it is shown, and written only with the next commit.
       this.#values.set('rollover', next);

@@ -1,216 +1,183 @@
 // The heart of a rollover: from what is seen and what is recorded to what is done next. Pure and level-triggered: it asks
 // where each node is, never what was done last, so a new leader goes on where a dead one stopped.
-
-import type { NodeState } from '../lifecycle/node.ts';
-import { OUT_OF_SERVICE } from '../lifecycle/node.ts';
-import type { Inventory, Node, NodeId } from '../model/inventory.ts';
-import type { Plan, Verdict } from '../model/plan.ts';
-import type { NodeRecord } from '../model/rollover.ts';
-import type { Driver } from '../sdk/index.ts';
-
-export interface World {
-  readonly inventory: Inventory;
-  readonly plan: Plan;
-  readonly records: ReadonlyMap<NodeId, NodeRecord>;
-  readonly drivers: readonly Driver[];
-  readonly nowMs: number;
-  readonly rebootTimeoutMs: number;
-}
-
-/** A node goes from one state to the next; written down before anything else happens. */
-export interface Move {
-  readonly kind: 'move';
-  readonly node: NodeId;
-  readonly from: NodeState;
-  readonly to: NodeState;
-  readonly text: string;
-  readonly record: NodeRecord;
-}
-
-/** A driver is called for nodes. Safe to repeat. */
-export interface Call {
-  readonly kind: 'drain' | 'apply' | 'undrain';
-  readonly nodes: readonly NodeId[];
-  readonly driver: Driver;
-}
+import { Ledger } from '../ledger/ledger.ts';
+import { CORDONED, DOWN } from '../lifecycle/node.ts';
+import { heldTo, type RolloverStatus } from '../lifecycle/rollover.ts';
+import type { Node, NodeId } from '../model/inventory.ts';
+import type { Plan } from '../model/plan.ts';
+import { mayBeEmptied, mayGoDown } from '../plan/gates.ts';
+import { type Call, isBack, type Move, NodeStep } from './node-step.ts';
+import { nextTask, type TaskCall } from './task-step.ts';
+import type { World } from './world.ts';
 
 export interface Decision {
-  readonly actions: readonly (Move | Call)[];
-  /** Nodes that are out of service now, or will be after the moves. */
+  readonly actions: readonly (Move | Call | TaskCall)[];
+  /** Nodes that nothing may be placed on. */
   readonly out: ReadonlySet<NodeId>;
-  readonly status: 'running' | 'blocked' | 'completed';
+  readonly status: RolloverStatus;
   /** What it is doing, or waiting for. */
   readonly reason: string;
 }
 
-/** One tick. */
+/** One round. */
 export function step(world: World): Decision {
-  const out = new Set<NodeId>();
-  for (const [node, record] of world.records) if (OUT_OF_SERVICE.has(record.state)) out.add(node);
-  const number = world.plan.batches.findIndex(batch => batch.nodes.some(node => !isDone(world, node)));
-  const batch = world.plan.batches[number];
-  if (!batch) {
-    const reason =
-      world.plan.batches.length === 0 ? 'There was nothing to reboot.' : 'Every node runs the new release.';
-    return { actions: [], out, status: 'completed', reason };
-  }
-
-  const tick = new Tick(world, out);
-  for (const node of batch.nodes) tick.advance(node);
-  tick.drainTogether();
-  const name = `Batch ${number + 1} of ${world.plan.batches.length} (${batch.nodes.join(', ')})`;
-  const reason = tick.waits.length > 0 ? `${name}: ${tick.waits[0]}.` : `${name}.`;
-  return { actions: tick.actions, out, status: tick.blocked ? 'blocked' : 'running', reason };
+  const out = new Set([...world.records].filter(([, { state }]) => CORDONED.has(state)).map(([node]) => node));
+  const held = heldTo(world.status);
+  const before = nextTask(world, 'before');
+  if (before && !held) return { actions: [before.call], out, status: 'running', reason: before.reason };
+  const round = new Round(world, out);
+  if (!round.isOver) return round.decide();
+  const after = nextTask(world, 'after');
+  if (after && held) return settled(held, out);
+  if (after) return { actions: [after.call], out, status: 'running', reason: after.reason };
+  return { actions: [], out, status: 'completed', reason: endOf(world.plan) };
 }
 
-function isDone({ records, inventory, plan }: World, id: NodeId): boolean {
-  const state = records.get(id)?.state ?? 'active';
-  return state === 'active' && inventory.nodes.some(node => node.id === id && node.image === plan.target.image);
+function settled(status: 'paused' | 'aborted', out: ReadonlySet<NodeId>): Decision {
+  return { actions: [], out, status, reason: 'Nothing is under way.' };
 }
 
-class Tick {
-  readonly actions: (Move | Call)[] = [];
-  readonly waits: string[] = [];
-  blocked = false;
+function endOf({ waves, leftOut }: Plan): string {
+  if (leftOut.length > 0) return `Done, but for ${leftOut.map(({ node }) => node).join(', ')}.`;
+  return waves.length === 0 ? 'There was nothing to reboot.' : 'Every node runs the new release.';
+}
+
+class Round {
   readonly #world: World;
   readonly #out: Set<NodeId>;
-  readonly #draining = new Map<Driver, readonly NodeId[]>();
+  readonly #nodes: ReadonlyMap<NodeId, Node>;
+  readonly #ledger: Ledger;
+  /** Where hosts are kept apart: nodes count as down from their first move on. */
+  readonly #intent: Ledger | undefined;
+  readonly #step: NodeStep;
+  readonly #firstAway: number;
+  readonly #firstUnwhole: number;
 
   constructor(world: World, out: Set<NodeId>) {
+    const { inventory, plan, records, drivers } = world;
     this.#world = world;
     this.#out = out;
-  }
-
-  /** Decides for one node. `out` grows with every node admitted in this tick, so that they are judged together. */
-  advance(id: NodeId): void {
-    const { records, inventory } = this.#world;
-    const record = records.get(id) ?? { state: 'active', sinceMs: 0 };
-    const node = inventory.nodes.find(candidate => candidate.id === id);
-    if (!node) return this.#wait(`${id} is not in the cluster any more`);
-    switch (record.state) {
-      case 'active':
-        return this.#admit(node, record);
-      case 'draining':
-        return this.#drain(node, record);
-      case 'drained':
-        return this.#stop(node, record);
-      case 'stopping':
-        return this.#reboot(node, record);
-      case 'rebooting':
-        return this.#awaitBoot(node, record);
-      case 'verifying':
-        return this.#verify(node, record);
-      case 'failed':
-        return this.#retake(node, record);
-      default:
-        return this.#wait(`${id} is ${record.state}`);
+    this.#nodes = new Map(inventory.nodes.map(node => [node.id, node]));
+    this.#ledger = new Ledger(drivers, inventory);
+    this.#intent = plan.failureDomain === 'host' ? new Ledger(drivers, inventory) : undefined;
+    for (const [node, { state }] of records) {
+      if (CORDONED.has(state)) this.#ledger.drain(node);
+      if (DOWN.has(state)) this.#ledger.stop(node);
+      if (CORDONED.has(state) && state !== 'verifying') this.#intent?.stop(node);
     }
+    this.#step = new NodeStep(world, this.#ledger);
+    this.#firstAway = this.#first(node => !this.#isOnTarget(node) && !this.#isPassedOver(node));
+    this.#firstUnwhole = this.#first(node => !this.#isDone(node) && !this.#isPassedOver(node));
   }
 
-  #admit(node: Node, record: NodeRecord): void {
-    if (node.image === this.#world.plan.target.image) return;
-    const verdict = this.#safe(new Set([...this.#out, node.id]));
-    if (!verdict.ok) return this.#wait(verdict.reason);
-    this.#out.add(node.id);
-    this.#move(node, record, 'draining', verdict.reason);
+  get isOver(): boolean {
+    return this.#firstUnwhole === this.#world.plan.waves.length && this.#step.failed.length === 0;
   }
 
-  #drain(node: Node, record: NodeRecord): void {
-    const busy = this.#busy(node);
-    for (const driver of busy) this.#draining.set(driver, [...(this.#draining.get(driver) ?? []), node.id]);
-    const first = busy[0];
-    if (first) this.#wait(first.drained(this.#world.inventory, node.id).reason);
-    else this.#move(node, record, 'drained', 'Nothing depends on it any more.');
-  }
-
-  /** A driver is asked once for all of its nodes. */
-  drainTogether(): void {
-    for (const [driver, nodes] of this.#draining) this.actions.push({ kind: 'drain', nodes, driver });
-  }
-
-  /** Looks once more: between admitting and here, something else may have failed. */
-  #stop(node: Node, record: NodeRecord): void {
-    const verdict = this.#safe(this.#out);
-    if (!verdict.ok) return this.#wait(verdict.reason);
-    this.#move(node, record, 'stopping', verdict.reason);
-  }
-
-  /** Orders nothing on what was true before: an agent may have died here, and much may have happened since. */
-  #reboot(node: Node, record: NodeRecord): void {
-    const gone = node.power !== 'up' || node.bootId !== record.bootIdBefore;
-    if (gone) return this.#move(node, record, 'rebooting', 'Its services are down and it boots again.');
-    const [busy] = this.#busy(node);
-    if (busy) {
-      const { reason } = busy.drained(this.#world.inventory, node.id);
-      return this.#move(node, record, 'draining', `Something came back: ${reason}.`);
+  decide(): Decision {
+    const { plan, records, status } = this.#world;
+    const held = heldTo(status);
+    const isHeld = this.#isStopped || held !== undefined;
+    for (const { nodes } of plan.waves) {
+      for (const node of nodes) {
+        const state = records.get(node)?.state ?? 'active';
+        if (!(state === 'active' || state === 'drained' || (state === 'draining' && isHeld))) this.#step.advance(node);
+      }
     }
-    const verdict = this.#safe(this.#out);
-    if (!verdict.ok) return this.#wait(verdict.reason);
-    for (const driver of this.#world.drivers) this.#call('apply', node, driver);
-  }
-
-  #awaitBoot(node: Node, record: NodeRecord): void {
-    if (isBack(node, record)) return this.#move(node, record, 'verifying', `It is back with boot id ${node.bootId}.`);
-    if (this.#world.nowMs - record.sinceMs > this.#world.rebootTimeoutMs) {
-      return this.#move(node, record, 'failed', 'It did not come back in time.');
+    if (isHeld) this.#giveBack();
+    else {
+      this.#stopDrained();
+      this.#emptyNext();
     }
-    this.#wait(`${node.id} is booting`);
-  }
-
-  #verify(node: Node, record: NodeRecord): void {
-    const { inventory, drivers, plan } = this.#world;
-    if (node.power === 'up' && node.image !== plan.target.image) {
-      return this.#move(node, record, 'failed', `It booted another image than that of ${plan.target.version}.`);
-    }
-    const unhealthy = drivers
-      .map(driver => driver.verify(inventory, node.id, plan.target))
-      .find(verdict => !verdict.ok);
-    if (unhealthy) return this.#wait(unhealthy.reason);
-    const owing = drivers.filter(driver => !driver.undrained(inventory, node.id).ok);
-    for (const driver of owing) this.#call('undrain', node, driver);
-    if (owing.length > 0) return this.#wait(`${node.id} is being given back`);
-    this.#move(node, record, 'active', `It runs ${plan.target.version} and everything on it is healthy.`);
-  }
-
-  /** A failed node stops the rollover; when it turns up on the right image after all, it is taken on again. */
-  #retake(node: Node, record: NodeRecord): void {
-    if (isBack(node, record) && node.image === this.#world.plan.target.image) {
-      return this.#move(node, record, 'verifying', 'It came back after all.');
-    }
-    this.blocked = true;
-    this.#wait(`${node.id} has failed and needs an operator`);
-  }
-
-  /** Drivers of which something still depends on the node. */
-  #busy(node: Node): readonly Driver[] {
-    return this.#world.drivers.filter(driver => !driver.drained(this.#world.inventory, node.id).ok);
-  }
-
-  #safe(out: ReadonlySet<NodeId>): Verdict {
-    const verdicts = this.#world.drivers.map(driver => driver.safety(this.#world.inventory, out));
-    const objection = verdicts.find(verdict => !verdict.ok);
-    return objection ?? { ok: true, reason: verdicts.map(verdict => verdict.reason).join('; ') };
-  }
-
-  #move(node: Node, before: NodeRecord, to: NodeState, text: string): void {
-    const record: NodeRecord = {
-      ...before,
-      state: to,
-      sinceMs: this.#world.nowMs,
-      ...(to === 'stopping' ? { bootIdBefore: node.bootId, release: this.#world.plan.target.manifest } : {}),
+    this.#step.finish();
+    if (held && this.#isSettled) return settled(held, this.#out);
+    const { actions, waits } = this.#step;
+    const name = `Wave ${Math.min(this.#firstUnwhole + 1, plan.waves.length)} of ${plan.waves.length}`;
+    const underWay = held ? ({ paused: 'pausing', aborted: 'aborting' } as const)[held] : undefined;
+    const what = this.#isStopped ? `${this.#step.failed.join(', ')} has failed and needs an operator` : waits[0];
+    return {
+      actions,
+      out: this.#out,
+      status: underWay ?? (this.#isStopped ? 'blocked' : 'running'),
+      reason: what === undefined ? `${name}.` : `${name}: ${what}.`,
     };
-    this.actions.push({ kind: 'move', node: node.id, from: before.state, to, text, record });
   }
 
-  #call(kind: Call['kind'], node: Node, driver: Driver): void {
-    this.actions.push({ kind, nodes: [node.id], driver });
+  /** What fails before the last gate says something about the release; later, so many may fail as the policy bears. */
+  get #isStopped(): boolean {
+    const { failed } = this.#step;
+    if (failed.length === 0) return false;
+    const { waves, policy } = this.#world.plan;
+    const gated = new Set(waves.flatMap(wave => (wave.isGated ? wave.nodes : [])));
+    const isAtEnd = this.#firstUnwhole === waves.length;
+    return isAtEnd || failed.length > policy.failureBudget || failed.some(node => gated.has(node));
   }
 
-  #wait(reason: string): void {
-    this.waits.push(reason);
+  /** What was emptied ahead and will not go now takes load again. */
+  #giveBack(): void {
+    for (const [node, { state }] of this.#world.records) {
+      if (state === 'draining' || state === 'drained') this.#step.giveBack(node);
+    }
   }
-}
 
-function isBack(node: Node, record: NodeRecord): boolean {
-  return node.power === 'up' && node.bootId !== record.bootIdBefore;
+  /** No node is on its way: each is in service, or has failed. */
+  get #isSettled(): boolean {
+    return [...this.#world.records.values()].every(({ state }) => state === 'active' || state === 'failed');
+  }
+
+  #stopDrained(): void {
+    this.#eachTurn(mayGoDown, node => {
+      if (this.#world.records.get(node)?.state === 'drained') this.#step.advance(node);
+      return true;
+    });
+  }
+
+  /** In the order of their turns; the first that finds no room keeps it from all behind. */
+  #emptyNext(): void {
+    this.#eachTurn(mayBeEmptied, node => {
+      const state = this.#world.records.get(node)?.state ?? 'active';
+      const seen = this.#nodes.get(node);
+      if (state !== 'active' || this.#isOnTarget(node) || !seen) return true;
+      const fits = this.#intent?.mayStop(node);
+      if (fits && !fits.ok) {
+        this.#step.wait(fits.reasons[0] as string);
+        return true;
+      }
+      if (!this.#step.admit(seen)) return false;
+      this.#intent?.stop(node);
+      this.#out.add(node);
+      return true;
+    });
+  }
+
+  #eachTurn(rule: typeof mayGoDown, act: (node: NodeId) => boolean): void {
+    const { waves } = this.#world.plan;
+    const progress = { firstAway: this.#firstAway, firstUnwhole: this.#firstUnwhole };
+    for (let index = this.#firstAway; index < waves.length && rule(waves, index, progress); index++) {
+      for (const node of waves[index]?.nodes ?? []) if (!act(node)) return;
+    }
+  }
+
+  #first(isOpen: (node: NodeId) => boolean): number {
+    const { waves } = this.#world.plan;
+    const index = waves.findIndex(({ nodes }) => nodes.some(isOpen));
+    return index < 0 ? waves.length : index;
+  }
+
+  /** Back, with the right image: what it holds may still recover. */
+  #isOnTarget(id: NodeId): boolean {
+    const record = this.#world.records.get(id);
+    const node = this.#nodes.get(id);
+    if (node?.power !== 'up' || node.image !== this.#world.plan.target.image) return false;
+    return record === undefined || record.state === 'active' || (record.state === 'verifying' && isBack(node, record));
+  }
+
+  #isDone(id: NodeId): boolean {
+    return (this.#world.records.get(id)?.state ?? 'active') === 'active' && this.#isOnTarget(id);
+  }
+
+  /** A dead node blocks only what depends on it: the ledger knows what that is. */
+  #isPassedOver(id: NodeId): boolean {
+    return this.#world.records.get(id)?.state === 'failed';
+  }
 }

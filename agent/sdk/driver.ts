@@ -2,6 +2,7 @@
 // Every method is idempotent: the leader may die between any two calls, and the next one calls again.
 import type { Inventory, NodeId } from '../model/inventory.ts';
 import type { TargetRelease, Verdict } from '../model/plan.ts';
+import type { Out, Tracker } from './tracker.ts';
 
 /** Who orders. What carries out an order refuses one with an older epoch than it has seen. */
 export interface Order {
@@ -17,6 +18,16 @@ export interface Effect {
   readonly what: string;
 }
 
+/** Work on the cluster as a whole: before any node goes, or after all are back. */
+export interface Task {
+  readonly name: string;
+  readonly phase: 'before' | 'after';
+  readonly isDone: boolean;
+  /** Nothing leads back behind it. */
+  readonly irreversible: boolean;
+  readonly reason: string;
+}
+
 export interface Driver {
   readonly name: string;
 
@@ -24,7 +35,16 @@ export interface Driver {
   inspect(): Promise<Observation>;
 
   /** Pure: may all of `out` be out of service at once? Otherwise: why not now. */
-  safety(inventory: Inventory, out: ReadonlySet<NodeId>): Verdict;
+  safety(inventory: Inventory, out: Out): Verdict;
+
+  /** The same rule, for many questions about one inventory. Without it, `safety` is asked each time. */
+  tracker?(inventory: Inventory): Tracker;
+
+  /** Pure: what has to be done on the cluster as a whole for this release, in order; what is done already as well. */
+  tasks?(inventory: Inventory, release: TargetRelease): readonly Task[];
+
+  /** Does one task, or goes on with it. Called again until {@link Task.isDone}. */
+  perform?(task: string, release: TargetRelease, order: Order): Promise<void>;
 
   /** The effects that draining this node will make. They are recorded before `drain` is called. */
   effects(node: NodeId): readonly Effect[];

@@ -2,3 +2,4 @@
 export type * from '../model/inventory.ts';
 export type { TargetRelease, Verdict } from '../model/plan.ts';
 export * from './driver.ts';
+export * from './tracker.ts';

@@ -55,6 +55,10 @@ test('one click updates the cluster, live, and no probe fails', { skip: withoutB
 
   await update.click();
   await page.locator('.node.rebooting').first().waitFor();
+  await page.getByTestId('pause').click();
+  await page.getByTestId('status').filter({ hasText: 'paused' }).waitFor();
+  assert.equal(await page.locator('.node.active').count(), 12, 'paused, every node is in service');
+  await page.getByTestId('resume').click();
   await page.getByTestId('node-b1').and(page.locator('.rebooting, .verifying')).waitFor();
   await screenshot(page, 'console.png');
   await page.reload();

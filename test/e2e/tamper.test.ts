@@ -141,7 +141,7 @@ test('a kernel that is changed after unpacking is noticed by the first node that
     // Imported again, the damaged release is unpacked again, and the failed node is tried again with it.
     await fixture.product.json(['media', 'import', fixture.stick, '--data', site]);
     const again = await running.console.until(
-      s => s.offer?.plan?.batches[0]?.reason.includes('tried again') ?? false,
+      s => s.offer?.plan?.waves[0]?.reason.includes('tried again') ?? false,
       'the retry',
     );
     await running.console.apply(again.offer?.planHash as string);

@@ -7,7 +7,7 @@ import { quorumDriver } from '../../agent/drivers/quorum/driver.ts';
 import type { Inventory, Node } from '../../agent/model/inventory.ts';
 import type { Plan, TargetRelease } from '../../agent/model/plan.ts';
 import { planHash } from '../../agent/plan/check.ts';
-import { makePlan, type SafetyRule } from '../../agent/plan/planner.ts';
+import { makePlan, type PlanningRule } from '../../agent/plan/planner.ts';
 import type { Driver } from '../../agent/sdk/index.ts';
 import { DEFAULT_WORLD, World, type WorldOptions } from '../../agent/simulated/world.ts';
 
@@ -57,9 +57,9 @@ export function driversOn(world: World, orders: string[] = []): readonly Driver[
   ];
 }
 
-export const RULES: readonly SafetyRule[] = driversOn(new World());
+export const RULES: readonly PlanningRule[] = driversOn(new World());
 
-export function planFor(from: Inventory, rules: readonly SafetyRule[] = RULES): { plan: Plan; hash: string } {
+export function planFor(from: Inventory, rules: readonly PlanningRule[] = RULES): { plan: Plan; hash: string } {
   const plan = makePlan(from, TARGET, rules);
   return { plan, hash: planHash(plan) };
 }

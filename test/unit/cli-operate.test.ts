@@ -6,7 +6,9 @@ import type { ConsoleState } from '../../agent/api/state.ts';
 import { newsOf } from '../../agent/cli/events.ts';
 import { planText, statusText } from '../../agent/cli/operate-text.ts';
 import { parseLabels } from '../../agent/cli/options.ts';
+import { makePlan } from '../../agent/plan/planner.ts';
 import { certificateWarnings } from '../../agent/update/certificate.ts';
+import { inventory, RULES } from '../support/cluster.ts';
 
 const EMPTY: ConsoleState = {
   site: { id: 'site-1', name: 'north', license: 'lic-1', channel: 'cloud/stable' },
@@ -65,10 +67,8 @@ test('status warns of a certificate that ends within a month, and of one that ha
   assert.match(warnings('2026-12-31T00:00:00Z').join(), /ended on 2026-12-31/);
 });
 
-test('a plan without batches says that there is nothing to reboot', () => {
-  const target = { version: '5.2.0', manifest: 'a'.repeat(64) };
-  const times = { etaMs: 0, lowerBoundMs: 0, binding: '', waitsFor: [] };
-  const plan = { format: 1, target, batches: [], ...times } as const;
+test('a plan without waves says that there is nothing to reboot', () => {
+  const plan = makePlan(inventory(), { version: '5.2.0', manifest: 'a'.repeat(64) }, RULES);
   const sizes = { plainBytes: 0, fetchedBytes: 0, reusedBytes: 0 };
   const offer = {
     version: '5.2.0',

@@ -11,6 +11,7 @@ import { BUNDLE_ERRORS } from '../../bundles/errors.ts';
 import { CLI_ERRORS } from '../../failure.ts';
 import { SERVER_ERRORS } from '../../server/errors.ts';
 import { type ErrorTable, EXIT_CODES, SIGNING_ERRORS } from '../../signing/index.ts';
+import { deedTable, nodeDiagram, rolloverDiagram } from '../support/life-diagrams.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const TABLES: Readonly<Record<string, ErrorTable>> = {
@@ -27,6 +28,24 @@ test('docs/errors.md lists every code with its exit code and what to do', () => 
   if (process.env['UPDATE'] === '1') writeFileSync(path, errorsPage());
   assert.equal(readFileSync(path, 'utf8'), errorsPage(), 'run: UPDATE=1 npm test -- unit');
 });
+
+test('docs/rollovers.md draws the lives of nodes and rollovers as the tables have them', () => {
+  const path = join(ROOT, 'docs', 'rollovers.md');
+  const page = readFileSync(path, 'utf8');
+  const drawings = { node: nodeDiagram(), deeds: deedTable(), rollover: rolloverDiagram() };
+  const made = Object.entries(drawings).reduce((text, [name, drawing]) => between(text, name, drawing), page);
+  if (process.env['UPDATE'] === '1') writeFileSync(path, made);
+  assert.equal(readFileSync(path, 'utf8'), made, 'run: UPDATE=1 npm test -- unit');
+});
+
+/** The page with what stands between two marks replaced. */
+function between(page: string, name: string, text: string): string {
+  const [start, end] = [`<!-- ${name} -->`, `<!-- /${name} -->`];
+  const [before, rest = ''] = page.split(start);
+  const [, after] = rest.split(end);
+  assert.ok(after !== undefined, `the marks of ${name} are there`);
+  return `${before}${start}\n${text}\n${end}${after}`;
+}
 
 test('every hint is a sentence, and every code is raised somewhere', () => {
   const source = sources()

@@ -1,11 +1,11 @@
 // What is offered: version, notes, plan, and the button. A button that is off says why.
-import { createSignal, For, type JSX, Show } from 'solid-js';
+import { For, type JSX, Show } from 'solid-js';
 import { knowledgeText } from '../../api/knowledge-text.ts';
 import { noReturnText } from '../../api/path-text.ts';
 import type { ConsoleState, Offer } from '../../api/state.ts';
+import { createAsking, Refusal } from './asking.tsx';
 import { bytes, clock, duration } from './format.ts';
 import { PlanList } from './plan-list.tsx';
-import { applyPlan } from './stream.ts';
 
 export function OfferCard(props: { state: ConsoleState }): JSX.Element {
   return (
@@ -19,14 +19,9 @@ export function OfferCard(props: { state: ConsoleState }): JSX.Element {
 }
 
 function Offered(props: { offer: Offer }): JSX.Element {
-  const [refusal, setRefusal] = createSignal<string>();
-  const [pressed, setPressed] = createSignal(false);
-  const disabled = () => pressed() || props.offer.objections.length > 0 || !props.offer.planHash;
-  const press = async () => {
-    setPressed(true);
-    setRefusal(await applyPlan(props.offer.planHash as string));
-    setPressed(false);
-  };
+  const asking = createAsking();
+  const disabled = () => asking.isAsking() || props.offer.objections.length > 0 || !props.offer.planHash;
+  const press = () => asking.ask('/api/rollover', { plan: props.offer.planHash });
   return (
     <>
       <div class="offer-head">
@@ -53,11 +48,7 @@ function Offered(props: { offer: Offer }): JSX.Element {
           </p>
         )}
       </For>
-      <Show when={refusal()}>
-        <p class="banner problem" role="alert">
-          {refusal()}
-        </p>
-      </Show>
+      <Refusal asking={asking} />
       <Show when={props.offer.notes}>
         <h3>What is new</h3>
         <p class="notes" data-testid="notes">
@@ -73,15 +64,12 @@ function PlanView(props: { plan: NonNullable<Offer['plan']> }): JSX.Element {
   return (
     <>
       <h3>Plan</h3>
-      <Show
-        when={props.plan.batches.length > 0}
-        fallback={<p>Nothing to reboot: every node runs its image already.</p>}
-      >
+      <Show when={props.plan.waves.length > 0} fallback={<p>Nothing to reboot: every node runs its image already.</p>}>
         <p>
-          {props.plan.batches.length} batches, about <strong>{duration(props.plan.etaMs)}</strong>. It cannot take less
-          than {duration(props.plan.lowerBoundMs)}: {lowerFirst(props.plan.binding)}
+          {props.plan.waves.length} waves, about <strong>{duration(props.plan.etaMs)}</strong>. It cannot take less than{' '}
+          {duration(props.plan.lowerBoundMs)}: {lowerFirst(props.plan.binding)}
         </p>
-        <PlanList batches={props.plan.batches} />
+        <PlanList waves={props.plan.waves} />
       </Show>
     </>
   );

@@ -39,13 +39,11 @@ export function agentStream() {
   return { view, link, samples };
 }
 
-/** Presses the button. Resolves to the sentence of a refusal, or to nothing. */
-export async function applyPlan(plan: string): Promise<string | undefined> {
-  const response = await fetch('/api/rollover', {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ plan }),
-  });
+/** Asks the agent to do something. Resolves to the sentence of a refusal, or to nothing. */
+export async function post(path: string, body: unknown = {}): Promise<string | undefined> {
+  const headers = { 'content-type': 'application/json' };
+  const response = await fetch(path, { method: 'POST', headers, body: JSON.stringify(body) }).catch(() => undefined);
+  if (!response) return 'The agent does not answer. Try again when this page is live again.';
   if (response.ok) return undefined;
   const problem = (await response.json().catch(() => ({}))) as { detail?: string; hint?: string };
   return `${problem.detail ?? `The agent answered ${response.status}.`} ${problem.hint ?? ''}`.trim();

@@ -7,9 +7,11 @@ import {
   NOT_NOW,
   type NodeId,
   type Observation,
+  safetyOf,
   type Verdict,
   YES,
 } from '../../sdk/index.ts';
+import { cephTracker } from './tracker.ts';
 
 export interface CephPort {
   inspect(): Promise<Pick<Inventory, 'placementGroups' | 'noout'>>;
@@ -20,7 +22,8 @@ export function cephDriver(port: CephPort): Driver {
   return {
     name: 'ceph',
     inspect: (): Promise<Observation> => port.inspect(),
-    safety: cephSafety,
+    safety: safetyOf(cephTracker, kept),
+    tracker: cephTracker,
     effects: node => [{ what: `noout on the OSDs of ${node}` }],
     drain: async (inventory, nodes, _out, { epoch }) => {
       for (const node of nodes) if (!inventory.noout.includes(node)) await port.setNoout(node, true, epoch);
@@ -35,16 +38,8 @@ export function cephDriver(port: CephPort): Driver {
   };
 }
 
-/** I1: every placement group keeps `min_size` active replicas on hosts that stay. */
-function cephSafety(inventory: Inventory, out: ReadonlySet<NodeId>): Verdict {
-  for (const group of inventory.placementGroups) {
-    const touched = group.acting.some(host => out.has(host));
-    const left = group.active.filter(host => !out.has(host)).length;
-    if (touched && left < group.minSize) {
-      return NOT_NOW(`placement group ${group.id} would have ${left} of at least ${group.minSize} replicas`);
-    }
-  }
-  return YES(`all ${inventory.placementGroups.length} placement groups keep min_size`);
+function kept({ placementGroups }: Inventory): string {
+  return `all ${placementGroups.length} placement groups keep min_size`;
 }
 
 /** The host's replicas serve again, all of them. */

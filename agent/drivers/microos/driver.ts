@@ -8,6 +8,7 @@ import {
   type Node,
   type NodeId,
   type TargetRelease,
+  type Tracker,
   type Verdict,
   YES,
 } from '../../sdk/index.ts';
@@ -22,17 +23,25 @@ export function microosDriver(port: NodePort): Driver {
   return {
     name: 'microos',
     inspect: () => port.inspect(),
-    safety: nodesUp,
+    safety: () => YES('nothing of Micro-OS depends on other nodes'),
+    tracker: nodeUp,
     ...DRAINS_NOTHING,
     apply: (node, _release, { epoch }) => port.reboot(node, epoch),
     verify: imageIsRight,
   };
 }
 
-/** A node that is down for another reason may need what we are about to take away. */
-function nodesUp(inventory: Inventory, out: ReadonlySet<NodeId>): Verdict {
-  const down = inventory.nodes.filter(node => node.power !== 'up' && !out.has(node.id));
-  return down.length > 0 ? NOT_NOW(`${down.map(node => node.id).join(', ')} is not up`) : YES('every other node is up');
+/** What does not run cannot be emptied: it is brought back first. */
+function nodeUp({ nodes }: Inventory): Tracker {
+  const power = new Map(nodes.map(node => [node.id, node.power]));
+  return {
+    mayDrain: node => (power.get(node) === 'up' ? YES('') : NOT_NOW(`${node} is not up`)),
+    drain: () => undefined,
+    mayStop: () => YES(''),
+    stop: () => undefined,
+    start: () => undefined,
+    recover: () => undefined,
+  };
 }
 
 function imageIsRight(inventory: Inventory, node: NodeId, release: TargetRelease): Verdict {

@@ -1,7 +1,18 @@
 // Nova: virtual machines move away before a host goes, to hosts that stay and have room.
 // How Nova is reached is the port's business; the decisions here are the same for a model and for a real cloud.
 import { counted } from '../../../signing/index.ts';
-import { type Driver, type Inventory, NOT_NOW, type NodeId, type Verdict, type Vm, YES } from '../../sdk/index.ts';
+import {
+  type Driver,
+  type Inventory,
+  NOT_NOW,
+  type NodeId,
+  safetyOf,
+  type Verdict,
+  type Vm,
+  YES,
+} from '../../sdk/index.ts';
+import { Room } from './room.ts';
+import { novaTracker } from './tracker.ts';
 
 export interface NovaPort {
   inspect(): Promise<Pick<Inventory, 'computes' | 'vms'>>;
@@ -13,7 +24,8 @@ export function novaDriver(port: NovaPort): Driver {
   return {
     name: 'nova',
     inspect: () => port.inspect(),
-    safety: novaSafety,
+    safety: safetyOf(novaTracker, roomLeft),
+    tracker: novaTracker,
     effects: node => [{ what: `compute service of ${node} disabled` }],
     drain: (inventory, nodes, out, { epoch }) => drain(port, inventory, nodes, out, epoch),
     drained,
@@ -27,18 +39,6 @@ export function novaDriver(port: NovaPort): Driver {
   };
 }
 
-/** I5: the machines on the hosts that go fit onto those that stay, counted machine by machine. */
-function novaSafety(inventory: Inventory, out: ReadonlySet<NodeId>): Verdict {
-  const moving = inventory.vms.filter(vm => out.has(vm.host)).toSorted((a, b) => b.memoryMb - a.memoryMb);
-  const free = freeMemory(inventory, out);
-  for (const vm of moving) {
-    const host = roomiest(free, vm.memoryMb);
-    if (host === undefined) return NOT_NOW(`${vm.id} (${vm.memoryMb} MB) would fit on no host that stays`);
-    free.set(host, (free.get(host) as number) - vm.memoryMb);
-  }
-  return YES(`room for ${counted(moving.length, 'virtual machine')} on the hosts that stay`);
-}
-
 /** Disables the hosts first: what is moved away must not be replaced by something new. Then places all machines together. */
 async function drain(
   port: NovaPort,
@@ -47,20 +47,19 @@ async function drain(
   out: ReadonlySet<NodeId>,
   epoch: number,
 ): Promise<void> {
-  const free = freeMemory(inventory, out);
+  const room = new Room(inventory);
+  for (const node of out) room.close(node);
   for (const node of nodes) {
     if (isEnabled(inventory, node)) await port.enable(node, false, epoch);
-    else await moveAway(port, inventory, node, free, epoch);
+    else await moveAway(port, inventory, node, room, epoch);
   }
 }
 
-/** `free` is what is left on each host; it shrinks with every order. */
-async function moveAway(port: NovaPort, inventory: Inventory, node: NodeId, free: Map<NodeId, number>, epoch: number) {
+/** `room` shrinks with every order. */
+async function moveAway(port: NovaPort, inventory: Inventory, node: NodeId, room: Room, epoch: number) {
   for (const vm of inventory.vms.filter(vm => vm.host === node && vm.migratingTo === undefined)) {
-    const host = roomiest(free, vm.memoryMb);
-    if (host === undefined) continue;
-    free.set(host, (free.get(host) as number) - vm.memoryMb);
-    await port.migrate(vm.id, host, epoch);
+    const host = room.take(vm.memoryMb, node);
+    if (host !== undefined) await port.migrate(vm.id, host, epoch);
   }
 }
 
@@ -71,28 +70,8 @@ function drained(inventory: Inventory, node: NodeId): Verdict {
   return NOT_NOW(`${counted(here.length, 'virtual machine')} still to leave ${node}: ${named(here)}`);
 }
 
-/** Memory that is neither used nor promised to a migration, on enabled hosts that stay and run. */
-function freeMemory(inventory: Inventory, out: ReadonlySet<NodeId>): Map<NodeId, number> {
-  const up = new Set(inventory.nodes.filter(node => node.power === 'up').map(node => node.id));
-  const free = new Map<NodeId, number>();
-  for (const { node, enabled, memoryMb } of inventory.computes) {
-    if (enabled && up.has(node) && !out.has(node)) free.set(node, memoryMb);
-  }
-  for (const vm of inventory.vms) {
-    for (const host of [vm.host, vm.migratingTo]) {
-      const left = host === undefined ? undefined : free.get(host);
-      if (host !== undefined && left !== undefined) free.set(host, left - vm.memoryMb);
-    }
-  }
-  return free;
-}
-
-function roomiest(free: ReadonlyMap<NodeId, number>, memoryMb: number): NodeId | undefined {
-  let best: NodeId | undefined;
-  for (const [host, left] of free) {
-    if (left >= memoryMb && (best === undefined || left > (free.get(best) as number))) best = host;
-  }
-  return best;
+function roomLeft({ vms }: Inventory): string {
+  return `room for ${counted(vms.length, 'virtual machine')} on the hosts that stay`;
 }
 
 function isEnabled(inventory: Inventory, node: NodeId): boolean {

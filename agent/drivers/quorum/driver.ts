@@ -6,9 +6,11 @@ import {
   type Inventory,
   NOT_NOW,
   type NodeId,
+  safetyOf,
   type Verdict,
   YES,
 } from '../../sdk/index.ts';
+import { quorumTracker } from './tracker.ts';
 
 export interface QuorumPort {
   inspect(): Promise<Pick<Inventory, 'quorums'>>;
@@ -18,21 +20,16 @@ export function quorumDriver(port: QuorumPort): Driver {
   return {
     name: 'quorum',
     inspect: () => port.inspect(),
-    safety: quorumSafety,
+    safety: safetyOf(quorumTracker, kept),
+    tracker: quorumTracker,
     ...DRAINS_NOTHING,
     apply: async () => undefined,
     verify: quorumHealthy,
   };
 }
 
-/** I2: more than half of all members stay up. */
-function quorumSafety(inventory: Inventory, out: ReadonlySet<NodeId>): Verdict {
-  for (const { name, members, up } of inventory.quorums) {
-    if (!members.some(member => out.has(member))) continue;
-    const left = up.filter(member => !out.has(member)).length;
-    if (left * 2 <= members.length) return NOT_NOW(`${name} would have ${left} of ${members.length} members`);
-  }
-  return YES(`${inventory.quorums.map(quorum => quorum.name).join(', ')} keep their majority`);
+function kept({ quorums }: Inventory): string {
+  return `${quorums.map(quorum => quorum.name).join(', ')} keep their majority`;
 }
 
 function quorumHealthy(inventory: Inventory, node: NodeId): Verdict {

@@ -130,7 +130,7 @@ test('a release that changes files only: nothing to reboot, and nodes still boot
   await daemon.tick();
   const { offer } = daemon.state();
   assert.deepEqual(offer?.objections, []);
-  assert.deepEqual(offer?.plan?.batches, []);
+  assert.deepEqual(offer?.plan?.waves, []);
   assert.equal(offer?.plan?.binding, 'There is nothing to reboot.');
   await daemon.apply(offer?.planHash as string);
   await daemon.tick();
@@ -148,7 +148,7 @@ test('the first release on a cluster that runs something else is offered with a 
   const { installed, offer } = daemon.state();
   assert.equal(installed, undefined);
   assert.equal(offer?.version, '5.2.0');
-  assert.equal(offer?.plan?.batches.flatMap(batch => batch.nodes).length, 12);
+  assert.equal(offer?.plan?.waves.flatMap(wave => wave.nodes).length, 12);
   assert.deepEqual(offer?.objections, []);
 });
 

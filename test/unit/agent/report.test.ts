@@ -56,15 +56,16 @@ const ROLLOVER = {
   planHash: 'b'.repeat(64),
   plan: {
     target: { version: '5.2.0' },
-    batches: [
-      { nodes: ['n1'], etaMs: 1000 },
-      { nodes: ['n2'], etaMs: 2000 },
-      { nodes: ['n3'], etaMs: 4000 },
+    etaMs: 7000,
+    waves: [
+      { nodes: ['n1'], startMs: 0 },
+      { nodes: ['n2'], startMs: 1000 },
+      { nodes: ['n3'], startMs: 3000 },
     ],
   },
   done: 1,
   total: 3,
-  batch: 1,
+  wave: 1,
 } as unknown as NonNullable<ConsoleState['rollover']>;
 
 const report = (change?: Partial<ConsoleState>): Said => siteReport(state(change), '7', NOW);

@@ -10,6 +10,7 @@ import {
   relayCommand,
   simulateCommand,
   statusCommand,
+  supportCommand,
 } from './agent/index.ts';
 import { completionCommand } from './completion.ts';
 import { interruptedError, reportFailure, usageError } from './failure.ts';
@@ -59,6 +60,7 @@ const GROUPS: Readonly<Record<string, readonly Command[]>> = {
   'The site': [
     ...[agentCommand, relayCommand, statusCommand, planCommand, applyCommand].map(make => make(out)),
     ...deedCommands(out),
+    supportCommand(out),
     simulateCommand(out),
   ],
   'Your shell': [completionCommand(out, () => program)],

@@ -42,6 +42,15 @@ export const AGENT_ERRORS = {
     hint: 'Take a new stick, or look for updates. If that does not help, ask the vendor to publish a report key (`rollover trust request --rotate-online-keys reports`).',
   },
   'receipt-unwritable': { kind: 'input', hint: 'Name a file that does not exist yet, on a medium with space.' },
+  'support-unwritable': {
+    kind: 'input',
+    hint: 'Name a file or a directory that does not exist yet, on a disk with space.',
+  },
+  'support-unreadable': { kind: 'input', hint: 'Check the path and its permissions.' },
+  'support-not-taken': {
+    kind: 'conflict',
+    hint: 'Tell the vendor what the service said, and bring the file another way.',
+  },
   'site-offline': {
     kind: 'conflict',
     hint: 'A site without a network takes its updates with `rollover media import`.',

@@ -19,6 +19,8 @@ export const feedPaths = {
   activations: '/v1/activations',
   reports: '/v1/reports',
   seats: '/v1/seats',
+  supportBundles: '/v1/support-bundles',
+  supportPart: (bundle: string, digest: string) => `/v1/support-bundles/${bundle}/parts/${digest}`,
 } as const;
 
 /** So many are asked for at once. */

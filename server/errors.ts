@@ -136,6 +136,14 @@ export const SERVER_ERRORS = {
     kind: 'integrity',
     hint: 'Ask for a new report of that site. If its agent was installed anew, forget the site (`rollover site remove`) and activate it again.',
   },
+  'support-refused': {
+    kind: 'integrity',
+    hint: 'Ask for a new support bundle of that site. If its agent was installed anew, forget the site (`rollover site remove`) and activate it again.',
+  },
+  'support-full': {
+    kind: 'conflict',
+    hint: 'Remove older ones (`rollover site support list`, `rollover site support remove`), or allow more with --support-quota.',
+  },
   'service-unreachable': {
     kind: 'network',
     hint: 'Start it with `rollover server`, or name its address with --server.',

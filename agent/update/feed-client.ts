@@ -8,7 +8,9 @@ import {
   type SeatLease,
   type SeatRequest,
   type SiteReport,
+  type SupportTaker,
   seatLeaseSchema,
+  supportAnswerSchema,
 } from '../../bundles/index.ts';
 import { pskOf, type SealedMessage } from '../../signing/index.ts';
 import { agentError } from '../errors.ts';
@@ -24,6 +26,8 @@ export interface FeedClient extends FeedReader {
   report(report: SiteReport | SealedMessage): Promise<void>;
   /** Leases seats of a floating license, in place of those that the site has. */
   seats(request: SeatRequest): Promise<SeatLease>;
+  /** Where support bundles go. @throws `support-not-taken` */
+  readonly support: SupportTaker;
   close(): void;
 }
 
@@ -55,6 +59,17 @@ export function feedClient(site: Site, { connectTimeoutMs, fragments }: FeedOpti
       const answer = await line.post(feedPaths.seats, body);
       if (!answer) throw agentError('feed-failed', 'The service has no seats to lease.');
       return parseDocument(seatLeaseSchema, answer, 'answer about seats');
+    },
+    support: {
+      async announce(head) {
+        const answer = await line.post(feedPaths.supportBundles, head);
+        if (!answer) throw agentError('support-not-taken', 'The service does not take support bundles of this site.');
+        return parseDocument(supportAnswerSchema, answer, 'answer about a support bundle');
+      },
+      async put(bundle, digest, part) {
+        const answer = await line.put(feedPaths.supportPart(bundle, digest), part);
+        if (!answer) throw agentError('support-not-taken', `The service does not know the support bundle ${bundle}.`);
+      },
     },
     close: () => line.close(),
   };

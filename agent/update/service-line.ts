@@ -25,6 +25,7 @@ const OBJECT_URLS_BYTES = MOST_OBJECT_URLS * 5 * 1024;
 export interface ServiceLine extends Sender {
   /** The answer, undefined where the service has nothing of the kind. */
   post(path: string, body: unknown, mostBytes?: number): Promise<Buffer | undefined>;
+  put(path: string, body: Uint8Array): Promise<Buffer | undefined>;
   readonly bucket: NonNullable<BundleSource['bucket']>;
   close(): void;
 }
@@ -36,29 +37,31 @@ export function serviceLine(connection: FeedConnection, connectTimeoutMs = CONNE
   const name = `service ${where}`;
   const agent = new http.Agent({ keepAlive: true, maxSockets: CONNECTIONS });
   agent.createConnection = () => connection.connect(connectTimeoutMs);
-  const send = (options: http.RequestOptions, body?: string) =>
+  const send = (options: http.RequestOptions, body?: string | Uint8Array) =>
     new Promise<http.IncomingMessage>((resolve, reject) => {
       const call = http.request({ ...options, agent, host, port });
       call.once('response', resolve);
       call.on('error', cause => reject(transportError(where, cause, call.socket)));
       call.end(body);
     });
+  const tell = async (method: 'POST' | 'PUT', path: string, body: string | Uint8Array, mostBytes?: number) => {
+    const type = typeof body === 'string' ? 'application/json' : 'application/octet-stream';
+    const signal = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
+    const response = await send({ path, method, headers: { 'content-type': type }, signal }, body);
+    const status = response.statusCode ?? 0;
+    const isMissing = line.missing.includes(status);
+    if (!isMissing && (status < 200 || status >= 300)) throw await line.refusal(response);
+    const answer = await collect(response, name, mostBytes);
+    return isMissing ? undefined : answer;
+  };
   const line: ServiceLine = {
     name,
     missing: [404],
     ask: (path, headers, signal) => send({ path, headers, signal }),
     broken: cause => stopped(name, cause),
     refusal: async response => problem(where, response.statusCode ?? 0, await collect(response, name)),
-    async post(path, body, mostBytes = JSON_BYTES) {
-      const headers = { 'content-type': 'application/json' };
-      const signal = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
-      const response = await send({ path, method: 'POST', headers, signal }, JSON.stringify(body));
-      const status = response.statusCode ?? 0;
-      const isMissing = line.missing.includes(status);
-      if (!isMissing && (status < 200 || status >= 300)) throw await line.refusal(response);
-      const answer = await collect(response, name, mostBytes);
-      return isMissing ? undefined : answer;
-    },
+    post: (path, body, mostBytes) => tell('POST', path, JSON.stringify(body), mostBytes),
+    put: (path, body) => tell('PUT', path, body),
     bucket(digests) {
       const askWhere = async (wanted: readonly string[]) => {
         const answer = await line.post(feedPaths.objectUrls, { digests: wanted }, OBJECT_URLS_BYTES);

@@ -13,6 +13,10 @@ import { parseProxies } from '../http/proxies.ts';
 import type { MtlsOptions, ServerOptions } from '../main.ts';
 import { parseNetworks } from '../webhooks/networks.ts';
 
+/** Ten years. */
+const MOST_SUPPORT_DAYS = 3650;
+const MOST_SUPPORT_GIB = 100_000;
+const GIB = 1024 ** 3;
 const BUCKET = 'Use the name of a bucket: 3 to 63 characters.';
 const port = z.string().transform(by(parsePort));
 const path = z.string().transform(by(parsePath));
@@ -20,6 +24,13 @@ const seconds = z
   .string()
   .regex(/^\d{1,4}$/, 'Use whole seconds, at most 9999.')
   .transform(Number);
+/** A number above zero, bounded. */
+const upTo = (most: number, unit: string) =>
+  z
+    .string()
+    .regex(/^[1-9]\d{0,6}$/, `Use whole ${unit}, from 1 to ${most}.`)
+    .transform(Number)
+    .refine(number => number <= most, `Use at most ${most} ${unit}.`);
 const list = z.string('Use a list with commas.').max(1024).transform(commas);
 
 /** Options as they are typed, and variables of the environment. */
@@ -36,6 +47,8 @@ const settingsSchema = z.object({
   '--tls-key': path.optional(),
   '--stop-notice': seconds,
   '--stop-within': seconds,
+  '--support-days': upTo(MOST_SUPPORT_DAYS, 'days'),
+  '--support-quota': upTo(MOST_SUPPORT_GIB, 'GiB'),
   '--verbose': z.boolean().default(false),
   DATABASE_URL: url(/^postgres(ql)?$/, 'postgres://user:password@host/database'),
   REDIS_URL: url(/^rediss?$/, 'redis://host:6379'),
@@ -206,6 +219,7 @@ function optionsOf(settings: Settings): ServerOptions {
     port: settings['--port'],
     feedPort: settings['--feed-port'],
     shutdown: { noticeMs: settings['--stop-notice'] * 1000, withinMs: settings['--stop-within'] * 1000 },
+    support: { days: settings['--support-days'], quotaBytes: settings['--support-quota'] * GIB },
     ...given({
       publicUrl: settings['--public-url'],
       publicFeed: settings['--public-feed'],

@@ -4,6 +4,7 @@ import { pino } from 'pino';
 import type { FeedAddress } from '../../bundles/index.ts';
 import { endOnSecondSignal, stopSignal, type Terminal, table } from '../../terminal.ts';
 import type { ServerOptions } from '../main.ts';
+import { DEFAULT_SUPPORT_LIMITS } from '../support/limits.ts';
 import { backupCommand, restoreCommand } from './backup.ts';
 import { DEFAULT_FEED_PORT, DEFAULT_PORT, defaultServerDirectory } from './options.ts';
 
@@ -36,6 +37,20 @@ export function serverCommand(terminal: () => Terminal): Command {
       number('--stop-notice <seconds>', 'when stopping, say so at /readyz for so long before the ports close', 0),
     )
     .addOption(number('--stop-within <seconds>', 'when stopping, cut off what still runs after so long', 30))
+    .addOption(
+      number(
+        '--support-days <number>',
+        'remove support bundles of sites after so many days',
+        DEFAULT_SUPPORT_LIMITS.days,
+      ),
+    )
+    .addOption(
+      number(
+        '--support-quota <GiB>',
+        'keep so much of them for each organization',
+        DEFAULT_SUPPORT_LIMITS.quotaBytes / 1024 ** 3,
+      ),
+    )
     .option('--verbose', 'log everything to stderr, as JSON lines (default: warnings and errors)')
     .option('--check', 'check the options and the environment, print them without secrets, and exit')
     .addCommand(backupCommand(terminal))

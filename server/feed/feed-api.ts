@@ -1,16 +1,19 @@
-// What a site may ask over its encrypted connection: metadata, objects, its own wraps, activation and reports. A relay of its license may
-// ask for the part of it that only reads.
+// What a site may ask over its encrypted connection: metadata, objects, its own wraps, activation, reports and support bundles. A relay
+// of its license may ask for the part of it that only reads.
 // The license is that of the connection; nothing in a request can name another.
 import express, { type Express, type Request } from 'express';
+import { z } from 'zod';
 import {
   activationRequestSchema,
   feedPaths,
   objectUrlsRequestSchema,
   SEALED_REPORT_BYTES,
+  SUPPORT_HEAD_BYTES,
+  SUPPORT_PART_BYTES,
   seatRequestSchema,
   siteIdSchema,
 } from '../../bundles/index.ts';
-import { sha256HexSchema } from '../../signing/index.ts';
+import { sealedMessageSchema, sha256HexSchema } from '../../signing/index.ts';
 import { type Context, type Tenant, tenantOf } from '../context.ts';
 import { directorFor } from '../director/director.ts';
 import { serverError } from '../errors.ts';
@@ -24,6 +27,8 @@ import { segmentsOf } from '../releases/content-keys.ts';
 import type { BulletinBoard } from '../rollouts/board.ts';
 import { activateSite } from '../sites/activate.ts';
 import { receiveReport } from '../sites/receive.ts';
+import type { SupportLimits } from '../support/limits.ts';
+import { announceBundle, type Bringer, storePart } from '../support/receive.ts';
 import { connectionOf } from './connection.ts';
 
 const JSON_BYTES = 256 * 1024;
@@ -35,7 +40,7 @@ interface Visitor {
 }
 
 /** Builds the app that runs behind the ports for sites. */
-export function feedApi(context: Context, board: Pick<BulletinBoard, 'send'>): Express {
+export function feedApi(context: Context, board: Pick<BulletinBoard, 'send'>, support: SupportLimits): Express {
   const app = newApp();
   // Before anything is asked of the database: it is said to everybody alike.
   app.get(feedPaths.bulletin(':product', ':channel'), (request, response, next) => {
@@ -116,6 +121,18 @@ export function feedApi(context: Context, board: Pick<BulletinBoard, 'send'>): E
   app.post(feedPaths.seats, json, async (request, response) => {
     const { tenant, license } = visitor(request);
     response.json(await leaseSeats(tenant, license, seatRequestSchema.parse(request.body)));
+  });
+  const bringer = (license: string): Bringer => ({ actor: `license:${license}`, license });
+  app.post(feedPaths.supportBundles, express.json({ limit: SUPPORT_HEAD_BYTES }), async (request, response) => {
+    const { tenant, license } = visitor(request);
+    response.json(await announceBundle(tenant, support, sealedMessageSchema.parse(request.body), bringer(license)));
+  });
+  const part = express.raw({ type: () => true, limit: SUPPORT_PART_BYTES });
+  app.put(feedPaths.supportPart(':bundle', ':digest'), part, async (request, response) => {
+    const { tenant, license } = visitor(request);
+    const [bundle, digest] = [param(request, 'bundle'), param(request, 'digest')];
+    await storePart(tenant, bundle, digest, z.instanceof(Buffer).parse(request.body), bringer(license));
+    response.status(204).end();
   });
   app.use(notFound);
   app.use(problems(context.log));

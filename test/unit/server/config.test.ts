@@ -14,6 +14,8 @@ const DEFAULTS = {
   feedPort: '8471',
   stopNotice: '0',
   stopWithin: '30',
+  supportDays: '30',
+  supportQuota: '10',
 };
 const KEY = 'k'.repeat(43);
 const now = new Date('2026-11-24T00:00:00Z');
@@ -43,6 +45,7 @@ test('with nothing but defaults, there is nothing to complain about', async () =
     port: 8470,
     feedPort: 8471,
     shutdown: { noticeMs: 0, withinMs: 30_000 },
+    support: { days: 30, quotaBytes: 10 * 1024 ** 3 },
   });
 });
 
@@ -72,6 +75,12 @@ test('everything that is wrong is said at once: options, environment and files, 
   assert.match(problems['ROLLOVER_TRUSTED_PROXIES'] ?? '', /everybody/);
   assert.match(problems['AWS_ACCESS_KEY_ID'] ?? '', /needs AWS_SECRET_ACCESS_KEY/);
   assert.match(problems['--tls-cert'] ?? '', /needs/);
+});
+
+test('support bundles are kept for a while that ends, and within a bound', async () => {
+  assert.match((await refused({ supportDays: '0' }))['--support-days'] ?? '', /from 1 to 3650/);
+  assert.match((await refused({ supportDays: '3651' }))['--support-days'] ?? '', /at most 3650 days/);
+  assert.match((await refused({ supportQuota: 'all' }))['--support-quota'] ?? '', /whole GiB/);
 });
 
 test('what is right by itself and wrong beside the others is said by name', async () => {
@@ -113,6 +122,8 @@ test('every setting is read', async () => {
       publicFeed: 'u.example:1',
       mtlsPort: '8472',
       publicMtlsPort: '443',
+      supportDays: '7',
+      supportQuota: '2',
       verbose: true,
     },
     {
@@ -133,6 +144,7 @@ test('every setting is read', async () => {
     port: 8470,
     feedPort: 8471,
     shutdown: { noticeMs: 0, withinMs: 30_000 },
+    support: { days: 7, quotaBytes: 2 * 1024 ** 3 },
     publicUrl: 'https://u.example',
     publicFeed: { host: 'u.example', port: 1 },
     mtls: { port: 8472, publicPort: 443 },

@@ -88,6 +88,7 @@ const problemSchema = z.object({ code: z.string(), detail: z.string() });
 function problem(where: string, status: number, body: Buffer): Error {
   const parsed = problemSchema.safeParse(jsonOrNothing(body));
   const said = parsed.success ? parsed.data.detail : `status ${status}`;
+  if (parsed.success && parsed.data.code.startsWith('support-')) return agentError('support-not-taken', said);
   if (status === 403) return agentError('license-refused', `The service refuses: ${said}`);
   return agentError('feed-failed', `The service ${where} failed: ${said}`);
 }

@@ -7,8 +7,10 @@ import {
   deedCommands,
   mediaImportCommand,
   planCommand,
+  relayCommand,
   simulateCommand,
   statusCommand,
+  supportCommand,
 } from './agent/index.ts';
 import { completionCommand } from './completion.ts';
 import { interruptedError, reportFailure, usageError } from './failure.ts';
@@ -56,8 +58,9 @@ const GROUPS: Readonly<Record<string, readonly Command[]>> = {
   ].map(make => make(out)),
   'Both sides of an air gap': [media],
   'The site': [
-    ...[agentCommand, statusCommand, planCommand, applyCommand].map(make => make(out)),
+    ...[agentCommand, relayCommand, statusCommand, planCommand, applyCommand].map(make => make(out)),
     ...deedCommands(out),
+    supportCommand(out),
     simulateCommand(out),
   ],
   'Your shell': [completionCommand(out, () => program)],
@@ -118,7 +121,7 @@ function exitCodeOf(error: unknown): number {
 function prepare(command: Command): void {
   reportItself(command);
   command.enablePositionalOptions().configureHelp({ helpWidth: HELP_WIDTH, optionDescription }).helpCommand(false);
-  const runs = ['agent', 'server'].includes(command.name());
+  const runs = ['agent', 'relay', 'server'].includes(command.name());
   const isGroup = command.commands.length > 0 && !runs;
   if (!isGroup) command.option('--json', 'the result as JSON on stdout, and nothing else');
   for (const child of command.commands) prepare(child);

@@ -31,6 +31,7 @@ import { UpdateWatcher } from './update/watcher.ts';
 export interface DaemonOptions {
   readonly directory: string;
   readonly site: Site;
+  readonly relays?: readonly string[];
   readonly mirrors: readonly string[];
   readonly peers: readonly string[];
   readonly coordination: Coordination;
@@ -61,12 +62,13 @@ export class Daemon implements ConsoleBackend {
     this.#executor = executor;
     this.#plan = new KeptPlan(options.drivers);
     this.#certificateEnd = certificateEnd(options.site);
-    const { directory, site, mirrors, peers, log, now } = options;
+    const { directory, site, relays = [], mirrors, peers, log, now } = options;
     const onChange = () => this.#notify();
     const clock = { now: () => new Date(now()), onChange };
     this.#watcher = new UpdateWatcher({
       directory,
       site,
+      relays,
       mirrors,
       peers,
       agentVersion: options.agentVersion,

@@ -42,6 +42,15 @@ export const AGENT_ERRORS = {
     hint: 'Take a new stick, or look for updates. If that does not help, ask the vendor to publish a report key (`rollover trust request --rotate-online-keys reports`).',
   },
   'receipt-unwritable': { kind: 'input', hint: 'Name a file that does not exist yet, on a medium with space.' },
+  'support-unwritable': {
+    kind: 'input',
+    hint: 'Name a file or a directory that does not exist yet, on a disk with space.',
+  },
+  'support-unreadable': { kind: 'input', hint: 'Check the path and its permissions.' },
+  'support-not-taken': {
+    kind: 'conflict',
+    hint: 'Tell the vendor what the service said, and bring the file another way.',
+  },
   'site-offline': {
     kind: 'conflict',
     hint: 'A site without a network takes its updates with `rollover media import`.',
@@ -52,6 +61,16 @@ export const AGENT_ERRORS = {
     kind: 'busy',
     hint: 'Stop the program that listens there, or choose others with --console-port and --boot-port.',
   },
+  'relay-pass': {
+    kind: 'license',
+    hint: 'Make one where the license file is (`rollover relay pass LICENSE-FILE PASS-FILE`), and carry only that to the relay.',
+  },
+  'relay-busy': { kind: 'busy', hint: 'Wait until it has ended, or stop the relay that uses this folder.' },
+  'relay-occupied': {
+    kind: 'conflict',
+    hint: 'Choose an empty folder with --data, or the pass that belongs to this one.',
+  },
+  'pass-unwritable': { kind: 'input', hint: 'Name a file that does not exist yet, in a folder that you may write to.' },
   'feed-unreachable': {
     kind: 'network',
     hint: 'Check the network between this site and that address. What is already fetched is kept.',

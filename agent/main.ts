@@ -25,6 +25,8 @@ export interface AgentOptions {
   readonly bootPort: number;
   /** Address of the simulated cluster. */
   readonly clusterUrl: string;
+  /** Relays of the license nearby, asked in this order before the service. */
+  readonly relays?: readonly string[];
   /** Web servers that serve what a stick carries; the service's files are fetched from there too. */
   readonly mirrors: readonly string[];
   /** Boot services of other agents nearby, from which sealed objects are fetched too. */
@@ -72,8 +74,9 @@ async function start(options: AgentOptions, cleanup: AsyncDisposableStack) {
     throw agentError('config-invalid', `The console and the boot service cannot both have port ${options.bootPort}.`);
   }
   const site = await readSite(directory);
-  if (!site.connected && options.mirrors.length > 0) {
-    throw agentError('config-invalid', 'This site was activated with --offline: it asks no mirror, as it asks nobody.');
+  if (!site.connected && options.mirrors.length + (options.relays?.length ?? 0) > 0) {
+    const what = 'This site was activated with --offline: it asks no mirror and no relay, as it asks nobody.';
+    throw agentError('config-invalid', what);
   }
   await ensureDirectory(directory, 0o700);
   const lock = await tryLock(join(directory, 'agent.lock'));

@@ -51,6 +51,14 @@ export const BUNDLE_ERRORS = {
     kind: 'network',
     hint: 'Check the network to that source, or use another one. What is already fetched is kept.',
   },
+  'support-corrupt': {
+    kind: 'integrity',
+    hint: 'Copy or download it again. If that does not help, ask the site for a new support bundle.',
+  },
+  'support-too-large': {
+    kind: 'input',
+    hint: 'Give a shorter log with --log, or none.',
+  },
   'bulletin-invalid': {
     kind: 'integrity',
     hint: 'Ask again later, or another source; if it goes on, tell the vendor.',

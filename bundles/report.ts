@@ -3,22 +3,10 @@
 // plain, shorter report inside of the encrypted connection.
 import type { KeyObject } from 'node:crypto';
 import { z } from 'zod';
-import {
-  keyIdOf,
-  openMessage,
-  publicKeyOf,
-  publicKeySet,
-  readJws,
-  type SealedMessage,
-  sealedMessageSchema,
-  sealMessage,
-  signJws,
-  verifyJws,
-} from '../signing/index.ts';
+import { type SealedMessage, sealedMessageSchema } from '../signing/index.ts';
 import { plainText, siteIdSchema } from './activation.ts';
+import { type OpenedMessage, openSigned, sealSigned } from './signed-message.ts';
 
-const TYPE = 'rollover-report+jws';
-const PURPOSE = 'report';
 /** There are 13 states; a later agent may know more. */
 const MOST_STATES = 32;
 
@@ -101,24 +89,16 @@ export const sealedReportSchema = sealedMessageSchema;
 /** The largest report that is taken, sealed, in JSON. */
 export const SEALED_REPORT_BYTES = 64 * 1024;
 
+const KIND = { type: 'rollover-report+jws', purpose: 'report', schema: siteStatusSchema };
+
 /** Signs a report with the site's key and seals it. @param keySet the verified bytes of the target `reports/keys.json` */
-export async function sealReport(status: SiteStatus, key: KeyObject, keySet: Uint8Array): Promise<SealedMessage> {
-  const signed = await signJws(TYPE, siteStatusSchema.parse(status), key, keyIdOf(publicKeyOf(key)));
-  return sealMessage(PURPOSE, Buffer.from(signed), keySet);
+export function sealReport(status: SiteStatus, key: KeyObject, keySet: Uint8Array): Promise<SealedMessage> {
+  return sealSigned(KIND, status, key, keySet);
 }
 
-/** A report that is open, and whose signature has not been looked at. */
-export interface OpenedReport {
-  readonly unverified: SiteStatus;
-  /** What the report says, when the site of this key signed it. @param publicKey hex. @throws whatever is wrong with it */
-  verify(publicKey: string): Promise<SiteStatus>;
-}
+export type OpenedReport = OpenedMessage<SiteStatus>;
 
 /** @throws `message-unopenable`, and whatever is wrong with its content */
-export async function openReport(sealed: SealedMessage, secret: Uint8Array): Promise<OpenedReport> {
-  const signed = (await openMessage(PURPOSE, sealed, secret)).toString('utf8');
-  return {
-    unverified: siteStatusSchema.parse(readJws(signed).payload),
-    verify: async publicKey => siteStatusSchema.parse((await verifyJws(TYPE, signed, publicKeySet(publicKey))).payload),
-  };
+export function openReport(sealed: SealedMessage, secret: Uint8Array): Promise<OpenedReport> {
+  return openSigned(KIND, sealed, secret);
 }

@@ -1,6 +1,6 @@
 // Brings objects to a site: what the site already has is not fetched again, and nothing unverified is stored. Several sources are
-// used side by side; one that sends damaged bytes, stalls or drips is dropped and named, and the others go on, also in the middle
-// of an object.
+// used side by side, or the near ones before the others; one that sends damaged bytes, stalls or drips is dropped and named, and the
+// others go on, also in the middle of an object.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hasCode, RolloverError, type Wrap } from '../signing/index.ts';
 import { bundleError } from './errors.ts';
@@ -23,6 +23,11 @@ export const REFUSALS: readonly string[] = ['feed-refused', 'license-refused'];
 /** Grows with every failure in a row. */
 const PAUSE_MS = 250;
 
+/** A source with lines of its own. */
+export interface ClosableSource extends ObjectSource {
+  close(): void;
+}
+
 /** Where whole bundles come from. */
 export interface BundleSource extends ObjectSource {
   /** The content key of a release, wrapped for this site's license. @throws `object-missing` */
@@ -31,6 +36,12 @@ export interface BundleSource extends ObjectSource {
   director(): Promise<string>;
   /** The license document as it is now: a compact JWS. */
   license(): Promise<string>;
+  /**
+   * Another place that has this source's objects, and is to be asked before it; undefined where there is none.
+   *
+   * @param digests what will be asked for, in this order
+   */
+  bucket?(digests: readonly string[]): Promise<ClosableSource | undefined>;
 }
 
 export interface SyncProgress {
@@ -67,6 +78,8 @@ export interface SyncOptions {
   readonly slowest?: Pace;
   /** Keeps what has arrived of objects that are not whole; without one, it is lost with this run. */
   readonly fragments?: FragmentStore;
+  /** A source is asked only for what those of a lower rank cannot give. All are of one rank without this. */
+  readonly rankOf?: (source: ObjectSource) => number;
   readonly onProgress?: (progress: SyncProgress) => void;
   readonly onDropped?: (source: DroppedSource) => void;
 }
@@ -86,7 +99,7 @@ export async function syncSegments(
  * Fetches every object that the store lacks. Resumable: each one is stored when it has arrived, and what has arrived of others is
  * kept.
  *
- * @param sources the first ones are asked first; a source that lacks an object is simply asked for others
+ * @param sources those of one rank share the work; a source that lacks an object is simply asked for others
  * @throws what the last source threw that was asked for an object nobody could give
  */
 export async function syncObjects(
@@ -161,8 +174,8 @@ class Sync {
   /** One line to one source, until nothing is left that it could give. */
   async #work(source: ObjectSource, line: number, stop: AbortSignal): Promise<void> {
     while (this.#left > 0 && !this.#fatal && this.#sources.has(source)) {
-      const isUsed = line < this.#linesEach;
-      const index = isUsed ? this.#wanted.findIndex(wanted => !wanted.refusedBy.has(source)) : -1;
+      const isUsed = line < this.#linesOf(source);
+      const index = isUsed ? this.#wanted.findIndex(wanted => this.#mayFetch(source, wanted)) : -1;
       const wanted = this.#wanted[index];
       if (wanted) {
         this.#wanted.splice(index, 1);
@@ -173,8 +186,19 @@ class Sync {
     this.#signal();
   }
 
-  get #linesEach(): number {
-    return Math.max(1, Math.floor(PARALLEL / this.#sources.size));
+  #rankOf(source: ObjectSource): number {
+    return this.#options.rankOf?.(source) ?? 0;
+  }
+
+  #linesOf(source: ObjectSource): number {
+    const others = [...this.#sources.keys()].filter(other => this.#rankOf(other) === this.#rankOf(source));
+    return Math.max(1, Math.floor(PARALLEL / others.length));
+  }
+
+  #mayFetch(source: ObjectSource, { refusedBy }: Wanted): boolean {
+    if (refusedBy.has(source)) return false;
+    const rank = this.#rankOf(source);
+    return [...this.#sources.keys()].every(other => this.#rankOf(other) >= rank || refusedBy.has(other));
   }
 
   async #fetch(source: ObjectSource, wanted: Wanted, stop: AbortSignal): Promise<void> {

@@ -115,6 +115,10 @@ export const SERVER_ERRORS = {
   'metadata-conflict': { kind: 'conflict', hint: 'Somebody published at the same time. Publish again.' },
   'release-incomplete': { kind: 'conflict', hint: 'Publish again: what is already uploaded is not sent twice.' },
   'license-refused': { kind: 'license', hint: 'Ask the license desk of the vendor.' },
+  'relay-refused': {
+    kind: 'license',
+    hint: 'Sites ask the service itself for what is theirs: activation, their own word, reports and seats.',
+  },
   'license-state': {
     kind: 'conflict',
     hint: 'Look at it with `rollover license show`. A suspended license is resumed first; a revoked one stays so: issue another.',
@@ -131,6 +135,14 @@ export const SERVER_ERRORS = {
   'report-refused': {
     kind: 'integrity',
     hint: 'Ask for a new report of that site. If its agent was installed anew, forget the site (`rollover site remove`) and activate it again.',
+  },
+  'support-refused': {
+    kind: 'integrity',
+    hint: 'Ask for a new support bundle of that site. If its agent was installed anew, forget the site (`rollover site remove`) and activate it again.',
+  },
+  'support-full': {
+    kind: 'conflict',
+    hint: 'Remove older ones (`rollover site support list`, `rollover site support remove`), or allow more with --support-quota.',
   },
   'service-unreachable': {
     kind: 'network',
@@ -212,6 +224,7 @@ export const serverError = errorsOf(SERVER_ERRORS);
 const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   unauthorized: 401,
   forbidden: 403,
+  'relay-refused': 403,
   'csrf-refused': 403,
   'sign-in-refused': 401,
   'sign-in-insecure': 403,

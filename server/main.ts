@@ -27,7 +27,7 @@ import { ensureAdminToken } from './http/tokens.ts';
 import { vendorApi } from './http/vendor-api.ts';
 import { type JobQueue, openQueue } from './jobs/queues.ts';
 import { requireRedis } from './jobs/redis.ts';
-import { pskOfLicense } from './licenses/entitlement.ts';
+import { keyOfIdentity } from './licenses/entitlement.ts';
 import { wrapForAll } from './licenses/wraps.ts';
 import { collectAllGarbage } from './releases/garbage.ts';
 import { giveUpRelease, type PublishJob, publishRelease } from './releases/publication.ts';
@@ -36,6 +36,8 @@ import { BulletinBoard } from './rollouts/board.ts';
 import { renewBulletins } from './rollouts/bulletins.ts';
 import { beforeAbort, type Shutdown, type ShutdownOptions, shutdownOf } from './shutdown.ts';
 import { openStorage } from './storage.ts';
+import { forgetBundles } from './support/bundles.ts';
+import { DEFAULT_SUPPORT_LIMITS, type SupportLimits } from './support/limits.ts';
 import { renewOnlineRoles } from './trust/repository.ts';
 import { openVault } from './vault.ts';
 import { openWebhookQueue } from './webhooks/jobs.ts';
@@ -69,6 +71,8 @@ export interface ServerOptions {
   readonly trustedProxies?: readonly string[];
   /** Keeps sealed objects in a bucket instead of files. */
   readonly s3?: S3Options;
+  /** How much of what sites let their vendor look at is kept. */
+  readonly support?: SupportLimits;
   readonly shutdown?: ShutdownOptions;
   readonly log?: Logger;
   /** Hears what the start is busy with, in words. */
@@ -147,7 +151,8 @@ async function start(options: ServerOptions, shutdown: Shutdown, cleanup: AsyncD
   const backend = { connection, redisUrl: options.redisUrl };
   const open: Pick<JobQueue<never>, 'close'>[] = [];
   cleanup.defer(async () => void (await Promise.all(open.map(queue => queue.close(shutdown.deadline)))));
-  const { jobs, queues } = await startJobs(context, backend, open);
+  const support = options.support ?? DEFAULT_SUPPORT_LIMITS;
+  const { jobs, queues } = await startJobs(context, support, backend, open);
   const onError = (error: Error) => log.warn({ err: error }, 'webhooks');
   const webhooks = await openWebhookQueue(context, backend, networks, onError);
   open.push(webhooks);
@@ -165,14 +170,15 @@ async function start(options: ServerOptions, shutdown: Shutdown, cleanup: AsyncD
     networks,
     queues: { ...queues, webhooks },
     requests,
+    support,
     isStopping,
     trustedProxies,
   };
   const ports: ((deadline: AbortSignal) => Promise<void>)[] = [];
   cleanup.defer(async () => void (await Promise.all(ports.map(close => close(deadline)))));
   ports.push(await listen(board.inFrontOf(vendorApi(context, parts)), options));
-  const api = feedApi(context, board);
-  const sites = pskServer(api, identity => pskOfLicense(context, identity), log);
+  const api = feedApi(context, board, support);
+  const sites = pskServer(api, identity => keyOfIdentity(context, identity), log);
   await listenNet(sites.server, options.host, options.feedPort);
   ports.push(sites.close);
   if (options.mtls) {
@@ -200,6 +206,7 @@ async function databaseConnection(options: ServerOptions, directory: string, cle
 
 async function startJobs(
   context: Context,
+  support: SupportLimits,
   backend: { connection: Parameters<typeof openDatabase>[0]; redisUrl: string | undefined },
   open: Pick<JobQueue<never>, 'close'>[],
 ) {
@@ -215,7 +222,10 @@ async function startJobs(
     onError,
   });
   open.push(wraps);
-  const upkeep = await openQueue<object>(backend, 'upkeep', { work: name => upkeepWork(context, name), onError });
+  const upkeep = await openQueue<object>(backend, 'upkeep', {
+    work: name => upkeepWork(context, support, name),
+    onError,
+  });
   open.push(upkeep);
   await upkeep.every(RENEW_EVERY_MS, 'renew-online-roles', {});
   await upkeep.every(COLLECT_EVERY_MS, 'collect-garbage', {});
@@ -226,8 +236,9 @@ async function startJobs(
   return { jobs, queues: { releases, wraps, upkeep } };
 }
 
-async function upkeepWork(context: Context, name: string): Promise<void> {
+async function upkeepWork(context: Context, support: SupportLimits, name: string): Promise<void> {
   if (name === 'collect-garbage') {
+    await forgetBundles(context, support);
     await collectAllGarbage(context);
     await forgetAnswers(context);
     await forgetEnded(context);

@@ -33,6 +33,14 @@ export function pskOf(secret: Uint8Array): Buffer {
   return derive(secret, 'rollover/v1 tls-psk');
 }
 
+/**
+ * The pre-shared key of a relay of the license: 32 bytes, from what `pskOf` gives. Nothing leads back from it: it opens no wrap,
+ * and no connection of a site.
+ */
+export function relayPskOf(psk: Uint8Array): Buffer {
+  return derive(psk, 'rollover/v1 relay-psk');
+}
+
 /** The public entitlement key, base64url of 1,216 bytes, as it stands in the license document. */
 export async function entitlementPublicKey(secret: Uint8Array): Promise<string> {
   const { publicKey } = await keyPair(secret);

@@ -48,7 +48,7 @@ export type { RoleKeys } from './role-keys.ts';
 export * from './sealed-message.ts';
 export * from './sealed-secret.ts';
 export * from './site-claim.ts';
-export { forgetful, type MetadataSource, type TrustStore } from './source.ts';
+export { forgetful, type MetadataSource, metadataName, type TrustStore } from './source.ts';
 export * from './strict-json.ts';
 export * from './target-if-any.ts';
 export * from './telling.ts';

@@ -62,6 +62,36 @@ export async function firstThatHelps<S extends { readonly name: string }, T>(
   throw mostTelling(failures);
 }
 
+/**
+ * Asks the first source, whose word counts alone; when it does not help, all others, of whose answers the newest counts: one that is
+ * behind does not hold back who asks.
+ *
+ * @param final codes of errors after which nobody else is asked
+ * @throws the error of a final one, or {@link mostTelling} of all
+ */
+export async function newestThatHelps<S extends { readonly name: string }, T>(
+  sources: readonly S[],
+  final: readonly string[],
+  work: (source: S) => Promise<T>,
+  isNewer: (answer: T, other: T) => boolean,
+): Promise<T> {
+  const failures: Failure[] = [];
+  const attempt = async (source: S): Promise<readonly T[]> => {
+    try {
+      return [await work(source)];
+    } catch (error) {
+      if (!(error instanceof RolloverError) || hasCode(error, ...final)) throw error;
+      failures.push({ name: source.name, error });
+      return [];
+    }
+  };
+  for (const asked of [sources.slice(0, 1), sources.slice(1)]) {
+    const answers = (await Promise.all(asked.map(attempt))).flat();
+    if (answers.length > 0) return answers.reduce((best, answer) => (isNewer(answer, best) ? answer : best));
+  }
+  throw mostTelling(failures);
+}
+
 /** What stands in the order neither by code nor by kind comes last. */
 function rank({ code, kind }: RolloverError): number {
   const place = [ORDER.indexOf(code), ORDER.indexOf(kind)].find(index => index >= 0);

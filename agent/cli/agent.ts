@@ -22,6 +22,7 @@ import {
   DEFAULT_CONSOLE_PORT,
   parseLabels,
   parseMirrors,
+  parseRelays,
   seconds,
   withData,
 } from './options.ts';
@@ -34,6 +35,7 @@ interface RunFlags {
   readonly consolePort: number;
   readonly bootPort: number;
   readonly cluster: string;
+  readonly relay: readonly string[];
   readonly mirror: readonly string[];
   readonly peer: readonly string[];
   readonly checkEvery: number;
@@ -54,6 +56,12 @@ export function agentCommand(terminal: () => Terminal): Command {
     .option('--console-port <number>', 'port of the console', parsePort, DEFAULT_CONSOLE_PORT)
     .option('--boot-port <number>', 'port that nodes boot from', parsePort, DEFAULT_BOOT_PORT)
     .option('--cluster <url>', 'the simulated cluster to drive (rollover simulate)', parseUrl, DEFAULT_CLUSTER)
+    .option(
+      '--relay <url...>',
+      'relays of your license (rollover relay), asked in this order before the service (at most 4)',
+      parseRelays,
+      [],
+    )
     .option(
       '--mirror <url...>',
       'web folders with what a stick carries, to fetch from as well (at most 4)',
@@ -79,6 +87,7 @@ export function agentCommand(terminal: () => Terminal): Command {
         consolePort: flags.consolePort,
         bootPort: flags.bootPort,
         clusterUrl: flags.cluster,
+        relays: flags.relay,
         mirrors: flags.mirror,
         peers: flags.peer,
         checkEveryMs: flags.checkEvery * 1000,

@@ -2,7 +2,7 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
-import { parseFolderUrl, parsePath } from '../../arguments.ts';
+import { parseFolderUrl, parsePath, parseUrl } from '../../arguments.ts';
 
 export const DEFAULT_CONSOLE_PORT = 8480;
 export const DEFAULT_BOOT_PORT = 8481;
@@ -25,6 +25,14 @@ export function parseMirrors(text: string, before: readonly string[]): readonly 
   const url = parseFolderUrl(text);
   if (before.includes(url)) throw new InvalidArgumentError('It is named twice.');
   if (before.length >= MOST_MIRRORS) throw new InvalidArgumentError(`At most ${MOST_MIRRORS} mirrors can be used.`);
+  return [...before, url];
+}
+
+/** For an option that takes several; as many as mirrors. */
+export function parseRelays(text: string, before: readonly string[]): readonly string[] {
+  const url = parseUrl(text);
+  if (before.includes(url)) throw new InvalidArgumentError('It is named twice.');
+  if (before.length >= MOST_MIRRORS) throw new InvalidArgumentError(`At most ${MOST_MIRRORS} relays can be used.`);
   return [...before, url];
 }
 

@@ -51,6 +51,13 @@ export async function embeddedCoordination(directory: string): Promise<Coordinat
   };
 }
 
+/** What the store holds, for who only looks, also while an agent writes; undefined where there is none. @throws `coordination-damaged` */
+export async function readEmbedded(directory: string): Promise<ReadonlyMap<string, unknown> | undefined> {
+  const path = join(directory, 'coordination.log');
+  const bytes = await readFileIfAny(path);
+  return bytes && replay(path, bytes).values;
+}
+
 /** Appends in order; a failed append leaves the file as it was. */
 class Log {
   readonly #path: string;

@@ -3,7 +3,14 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { type Announced, type Bulletin, bundleError, targetPaths, verifyBulletin } from '../../bundles/index.ts';
-import { canonicalJson, type Repository, readStateFile, sha256Hex, writeFileAtomic } from '../../signing/index.ts';
+import {
+  canonicalJson,
+  hasCode,
+  type Repository,
+  readStateFile,
+  sha256Hex,
+  writeFileAtomic,
+} from '../../signing/index.ts';
 import type { Site } from './site.ts';
 
 /** What the service answered. */
@@ -12,6 +19,8 @@ export type Said =
   /** It has none for this channel, or knows of no bulletins. */
   | { readonly kind: 'none' }
   | { readonly kind: 'silent' };
+
+type Spoken = Extract<Said, { readonly kind: 'document' }>;
 
 const followedSchema = z.strictObject({
   keyId: z.string(),
@@ -40,6 +49,7 @@ export function readFollowedBulletin(directory: string): Promise<FollowedBulleti
 /**
  * The bulletin that counts now; undefined where there has never been one.
  *
+ * @param relayed what relays have of it, in turn, for when the service is silent: one that is refused there counts for nothing
  * @throws `bulletin-invalid`, `bulletin-expired`, `bulletin-older`, `trust-state-damaged`, and the codes of trust and the source
  */
 export async function followBulletin(
@@ -47,12 +57,24 @@ export async function followBulletin(
   site: Site,
   repository: Repository,
   said: Said,
+  relayed: readonly Said[],
   now: Date,
 ): Promise<Heard | undefined> {
-  if (said.kind !== 'document') return lastHeard(directory, site, now);
   const { bytes } = await repository.target(targetPaths.director);
-  const { bulletin } = await follow(directory, site, said, Buffer.from(bytes).toString('utf8'), now);
-  return { bulletin, isExpired: false };
+  const heard = async (document: Spoken): Promise<Heard> => {
+    const { bulletin } = await follow(directory, site, document, Buffer.from(bytes).toString('utf8'), now);
+    return { bulletin, isExpired: false };
+  };
+  if (said.kind === 'document') return heard(said);
+  for (const document of said.kind === 'silent' ? relayed : []) {
+    if (document.kind !== 'document') continue;
+    try {
+      return await heard(document);
+    } catch (error) {
+      if (!hasCode(error, 'bulletin-invalid', 'bulletin-expired', 'bulletin-older')) throw error;
+    }
+  }
+  return lastHeard(directory, site, now);
 }
 
 /**
@@ -81,7 +103,7 @@ export function contentDigest({ newest, rollouts, yanked }: Bulletin): string {
 async function follow(
   directory: string,
   site: Site,
-  { document, etag }: Extract<Said, { kind: 'document' }>,
+  { document, etag }: Spoken,
   keys: string,
   now: Date,
 ): Promise<Announced> {

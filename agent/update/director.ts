@@ -3,10 +3,11 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { type BundleSource, type Hardware, REFUSALS, type ReleaseDocument, targetPaths } from '../../bundles/index.ts';
 import {
+  type Direction,
   type Director,
   type Followed,
-  firstThatHelps,
   type Install,
+  newestThatHelps,
   type Repository,
   readStateFile,
   requireDirection,
@@ -20,7 +21,8 @@ const followedSchema = z.strictObject({ keyId: z.string(), sequence: z.int().pos
 /**
  * What the service says that this site may install.
  *
- * @param sources the service first: a copy that a mirror has is for when it does not answer, not for when it refuses
+ * @param sources the service first: copies that others have are for when it does not answer, not for when it refuses, and of them the
+ *   newest counts
  * @throws `director-invalid`, `director-expired`, `director-older`, `trust-state-damaged`, and the codes of trust and the source
  */
 export async function followDirector(
@@ -33,11 +35,13 @@ export async function followDirector(
   const followed = await readStateFile(path, followedSchema);
   const keys = await repository.target(targetPaths.director);
   const wanted = { license: site.licenseId, site: site.site, product: site.product };
-  const { keyId, director } = await firstThatHelps(sources, REFUSALS, async source => {
+  const ask = async (source: BundleSource) => {
     const direction = await verifyDirector(await source.director(), keys.bytes);
     requireDirection(direction, wanted, followed, repository.judgedMs);
     return direction;
-  });
+  };
+  const isNewer = (a: Direction, b: Direction) => a.director.sequence > b.director.sequence;
+  const { keyId, director } = await newestThatHelps(sources, REFUSALS, ask, isNewer);
   if (followed?.keyId !== keyId || followed.sequence !== director.sequence) {
     await writeFileAtomic(path, JSON.stringify({ keyId, sequence: director.sequence } satisfies Followed));
   }

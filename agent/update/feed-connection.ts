@@ -13,8 +13,17 @@ export interface FeedConnection {
   connect(timeoutMs: number): tls.TLSSocket;
 }
 
-/** What a site connects with. */
-export type Credential = 'key' | 'certificate';
+/** What a site, or a relay, connects with. */
+export type Credential = 'key' | 'certificate' | 'pass';
+
+const SHOWN = {
+  key: 'this license’s key',
+  certificate: 'this site’s certificate',
+  pass: 'this relay’s pass',
+} as const satisfies Record<Credential, string>;
+
+const PASS_REFUSED =
+  'The license may have been revoked, or have a new key: make a pass of its newest file (`rollover relay pass`). Or the service is older than relays.';
 
 interface Handshake {
   readonly credential: Credential;
@@ -61,14 +70,15 @@ export function transportError(where: string, cause: Error, socket?: net.Socket 
       });
     }
     if (isRefused(handshake) || isEndedAtOnce(handshake, socket, cause)) {
-      const why = `The service ${where} ended the connection: it does not accept this site’s certificate.`;
+      const why = `The service ${where} ended the connection: it does not accept ${SHOWN.certificate}.`;
       const hint =
         'It may be over, or of another service. Ask the vendor, and take a new one with `rollover agent certificate`.';
       return agentError('feed-refused', why, { cause, hint });
     }
   } else if (handshake && isRefused(handshake)) {
-    const why = `The service ${where} ended the connection: it does not accept this license’s key.`;
-    return agentError('feed-refused', why, { cause });
+    const why = `The service ${where} ended the connection: it does not accept ${SHOWN[handshake.credential]}.`;
+    const hint = handshake.credential === 'pass' ? { hint: PASS_REFUSED } : {};
+    return agentError('feed-refused', why, { cause, ...hint });
   }
   return agentError('feed-unreachable', `The service ${where} does not answer: ${reasonOf(cause)}.`, { cause });
 }

@@ -24,6 +24,7 @@ interface NextOptions {
   readonly agentVersion: string;
   /** Absent for a medium. */
   readonly bulletin?: Said;
+  readonly relayed?: readonly Said[];
 }
 
 /**
@@ -34,13 +35,13 @@ interface NextOptions {
  *   differ; what `followBulletin` throws
  */
 export async function nextRelease(
-  { directory, site, bulletin, agentVersion }: NextOptions,
+  { directory, site, bulletin, relayed = [], agentVersion }: NextOptions,
   repository: Repository,
   { installs, rehearsals = [] }: Director,
   now: Date,
 ): Promise<{ readonly document: ReleaseDocument } | { readonly waiting: Error }> {
   const { product, channel } = site;
-  const heard = bulletin && (await followBulletin(directory, site, repository, bulletin, now));
+  const heard = bulletin && (await followBulletin(directory, site, repository, bulletin, relayed, now));
   const named = installs.filter(install => install.channel === channel);
   const offered = await offeredReleases(repository, product, channel);
   const { pick, outlook } = choose({

@@ -26,15 +26,17 @@ export interface WebSender extends Sender {
   close(): void;
 }
 
+/** Stores that do not let strangers list what they hold say 403 of what they do not hold. */
+const MISSING = [403, 404, 410] as const;
+
 /** @param url paths are below it */
-export function webSender(name: string, url: string): WebSender {
+export function webSender(name: string, url: string, missing: readonly number[] = MISSING): WebSender {
   const base = new URL(url.endsWith('/') ? url : `${url}/`);
   const transport = base.protocol === 'https:' ? https : http;
   const agent = new transport.Agent({ keepAlive: true, maxSockets: CONNECTIONS });
   return {
     name,
-    // Stores that do not let strangers list what they hold say 403 of what they do not hold.
-    missing: [403, 404, 410],
+    missing,
     ask: (path, headers, signal) =>
       new Promise((resolve, reject) => {
         const call = transport.request(new URL(path, base), { agent, headers, signal, rejectUnauthorized: true });

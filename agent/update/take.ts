@@ -8,10 +8,12 @@ import { pipeline } from 'node:stream/promises';
 import {
   type BundleSource,
   bundleError,
+  type ClosableSource,
   type DroppedSource,
   type FragmentStore,
   filesystemStore,
   imageDigest,
+  type Manifest,
   type ObjectSource,
   openRelease,
   type ReleaseDocument,
@@ -27,6 +29,7 @@ import {
   type MetadataSource,
   type ReferenceTime,
   type Repository,
+  RolloverError,
   referenceTime,
   type refresh,
   tryLock,
@@ -57,12 +60,16 @@ export interface TakeOptions {
   readonly directory: string;
   readonly site: Site;
   readonly source: MetadataSource & BundleSource;
-  /** How the source's metadata is followed, when there are no mirrors: `refreshFromMedium` for what may have lain on a shelf. */
+  /** How the source's metadata is followed, when it is alone: `refreshFromMedium` for what may have lain on a shelf. */
   readonly follow: typeof refresh;
   /** Some versions need a newer one. */
   readonly agentVersion: string;
   /** What the service says of the channel. Absent for a medium: what it carries, the vendor has sent. */
   readonly bulletin?: Said;
+  /** What relays say of it, in their order: for when the service is silent. */
+  readonly relayed?: readonly Said[];
+  /** Others that may have all of it, and are asked in this order before the source. What they say is worth what it proves. */
+  readonly relays?: readonly (MetadataSource & BundleSource)[];
   /** Others that may have all of it. What they say is worth what it proves, as with any source. */
   readonly mirrors?: readonly (MetadataSource & BundleSource)[];
   /** Others on the local network that may have segments already. */
@@ -110,19 +117,31 @@ export async function takeUpdate(options: TakeOptions): Promise<Taken> {
 }
 
 async function take(options: TakeOptions): Promise<Taken> {
-  const { directory, site, source, follow, mirrors = [], peers = [], fragments, onProgress, onDropped } = options;
+  const {
+    directory,
+    site,
+    source,
+    follow,
+    relays = [],
+    mirrors = [],
+    peers = [],
+    fragments,
+    onProgress,
+    onDropped,
+  } = options;
   onProgress?.({ phase: 'checking', doneBytes: 0, totalBytes: 0 });
   const trust = fileTrustStore(join(directory, 'trust'));
   const time = await referenceTime(join(directory, 'trust'));
   const now = time.now(options.now);
-  const sources = [source, ...mirrors];
+  // The service's word comes first: what it refuses, nobody gives.
+  const sources = [source, ...relays, ...mirrors];
   const read = (repository: Repository) => readRelease(options, sources, repository, time, now);
   const anchor = Buffer.from(site.trustAnchor);
   const onFailed = ({ name, error }: Failure) => onDropped?.({ name, reason: error.message });
   const { license, document, knowledge } =
-    mirrors.length === 0
+    sources.length === 1
       ? await read(await follow(source, trust, anchor, now.getTime()))
-      : await visitMirrors(sources, trust, anchor, now.getTime(), read, { onFailed });
+      : await visitMirrors([...relays, source, ...mirrors], trust, anchor, now.getTime(), read, { onFailed });
   const folder = releaseFolder(document);
   const known = (await readyReleases(directory)).find(r => r.document.manifest.sha256 === document.manifest.sha256);
   if (known && (await isBootable(join(directory, folder), document))) return { release: known, isNew: false, license };
@@ -136,15 +155,22 @@ async function take(options: TakeOptions): Promise<Taken> {
   const { version } = document;
   const store = filesystemStore(join(directory, 'objects'));
   const holder = { id: license.id, secret: entitlementSecret(site) };
-  const objects = [...sources, ...peers];
+  const everybody = [...sources, ...peers];
   const syncing = { ...(onDropped ? { onDropped } : {}), ...(fragments ? { fragments } : {}) };
-  const manifest = await openRelease(document, holder, { wraps: sources, objects }, store, syncing);
-  const fetch = (verifyStored: boolean) =>
-    syncSegments(manifest, objects, store, {
-      ...syncing,
-      verifyStored,
-      onProgress: ({ doneBytes, totalBytes }) => onProgress?.({ phase: 'fetching', version, doneBytes, totalBytes }),
-    });
+  const manifest = await openRelease(document, holder, { wraps: sources, objects: everybody }, store, syncing);
+  const fetch = async (verifyStored: boolean) => {
+    const bucket = await bucketOf(source, manifest);
+    try {
+      return await syncSegments(manifest, bucket ? [bucket, ...everybody] : everybody, store, {
+        ...syncing,
+        verifyStored,
+        rankOf: rankAmong([...relays, bucket], source),
+        onProgress: ({ doneBytes, totalBytes }) => onProgress?.({ phase: 'fetching', version, doneBytes, totalBytes }),
+      });
+    } finally {
+      bucket?.close();
+    }
+  };
   let sync = await fetch(false);
 
   const totalBytes = document.size.plainBytes;
@@ -181,6 +207,26 @@ async function take(options: TakeOptions): Promise<Taken> {
   };
   await addReady(directory, release);
   return { release, isNew: true, license };
+}
+
+/** Those that are to be asked first have a rank each; then come all others, side by side, and the source after its bucket. */
+function rankAmong(first: readonly (ObjectSource | undefined)[], source: ObjectSource) {
+  const bucket = first.at(-1);
+  return (asked: ObjectSource): number => {
+    const place = first.indexOf(asked);
+    if (asked === source && bucket) return first.length;
+    return place < 0 ? first.length - 1 : place;
+  };
+}
+
+/** Where the source's objects can be fetched beside it; undefined too when it does not answer: then it is found out by asking it. */
+async function bucketOf(source: BundleSource, { segments }: Manifest): Promise<ClosableSource | undefined> {
+  try {
+    return await source.bucket?.(Array.from(segments, ({ name }) => name));
+  } catch (error) {
+    if (error instanceof RolloverError) return undefined;
+    throw error;
+  }
 }
 
 /**

@@ -6,11 +6,13 @@ import type { Logger } from 'pino';
 import { type DroppedSource, FragmentStore } from '../../bundles/index.ts';
 import { hasCode, RolloverError, refresh } from '../../signing/index.ts';
 import { readFollowedBulletin, type Said, sameContent } from './bulletin.ts';
-import { type FeedClient, feedClient } from './feed-client.ts';
+import { feedClient } from './feed-client.ts';
+import type { FeedReader } from './feed-reader.ts';
 import { type Knowledge, readKnowledge } from './knowledge.ts';
 import { mirrorSource } from './mirror.ts';
 import { type HeldBack, nextChangeOf, type Outlook, readOutlook } from './outlook.ts';
 import { peerSource } from './peer.ts';
+import { type RelaySource, relaySource } from './relay-source.ts';
 import { newestOf, type ReadyRelease, readyReleases } from './releases.ts';
 import { readSettings, type SiteSettings } from './settings.ts';
 import { readSite, type Site } from './site.ts';
@@ -52,6 +54,8 @@ export interface SourceStatus {
 export interface WatcherOptions {
   readonly directory: string;
   readonly site: Site;
+  /** Addresses of relays, the one to ask first at the front. */
+  readonly relays?: readonly string[];
   /** Addresses of web servers that serve what a stick carries. */
   readonly mirrors: readonly string[];
   /** Addresses of agents nearby that serve sealed objects. */
@@ -60,6 +64,13 @@ export interface WatcherOptions {
   readonly log: Logger;
   now(): Date;
   onChange(): void;
+}
+
+/** What is said of the channel. */
+interface Heard {
+  readonly bulletin: Said;
+  /** Asked only while the service is silent. */
+  readonly relayed: readonly Said[];
 }
 
 export class UpdateWatcher {
@@ -105,22 +116,30 @@ export class UpdateWatcher {
     if (!site.connected) return;
     const fragments = new FragmentStore(join(directory, 'fragments'));
     const source = feedClient(site, { fragments });
+    const relays = (this.#options.relays ?? []).map(url => relaySource(url, { fragments }));
     try {
-      const said = await this.#ask(source);
-      if (!isWhole && (await this.#stillStands(said))) {
+      const heard = await this.#hear(source, relays);
+      if (!isWhole && (await this.#stillStands(heard))) {
         const { problem: _, ...status } = this.status;
         return this.#set({ ...status, phase: 'idle', checkedAt: now().toISOString() });
       }
-      await this.#visit(source, fragments, said);
+      await this.#visit(source, relays, fragments, heard);
     } catch (error) {
       this.#set({ phase: 'failed', checkedAt: now().toISOString(), problem: problemOf(error) });
     } finally {
-      source.close();
+      for (const { close } of [source, ...relays]) close();
     }
   }
 
-  /** What the service says of the channel. Why it does not answer, the visit finds out. */
-  async #ask(source: FeedClient): Promise<Said> {
+  /** What is said of the channel: by the service, and where it is silent by its relays. */
+  async #hear(source: FeedReader, relays: readonly FeedReader[]): Promise<Heard> {
+    const bulletin = await this.#ask(source);
+    if (bulletin.kind !== 'silent') return { bulletin, relayed: [] };
+    return { bulletin, relayed: await Promise.all(relays.map(relay => this.#ask(relay))) };
+  }
+
+  /** Why one does not answer, the visit finds out. */
+  async #ask(source: FeedReader): Promise<Said> {
     const { directory } = this.#options;
     const { product, channel } = this.site;
     // After a visit that failed, all of it is asked for: what is kept may be what was wrong.
@@ -138,11 +157,20 @@ export class UpdateWatcher {
     return { kind: 'document', document, ...(etag === undefined ? {} : { etag }) };
   }
 
-  async #stillStands(said: Said): Promise<boolean> {
+  async #stillStands(heard: Heard): Promise<boolean> {
     const { directory, now } = this.#options;
     const visited = await readVisited(directory);
-    const content = visited && (await sameContent(directory, this.site, said, now()).catch(() => undefined));
+    const content = visited && (await this.#contentOf(heard, now()).catch(() => undefined));
     return stillStands(visited, content, await (await this.#basis())(), now());
+  }
+
+  /** Of the first that says what is known, in the order in which they were asked. */
+  async #contentOf({ bulletin, relayed }: Heard, at: Date): Promise<string | undefined> {
+    for (const said of [bulletin, ...relayed]) {
+      const content = await sameContent(this.#options.directory, this.site, said, at);
+      if (content !== undefined) return content;
+    }
+    return undefined;
   }
 
   /** What a choice made now depends on; what lies ready is looked at when the choice was made. */
@@ -152,9 +180,9 @@ export class UpdateWatcher {
     return async () => basisOf(situation, settings, agentVersion, await readyReleases(directory));
   }
 
-  async #remember(at: Date, said: Said, basis: string): Promise<void> {
+  async #remember(at: Date, heard: Heard, basis: string): Promise<void> {
     const { directory } = this.#options;
-    const content = said.kind === 'document' ? await sameContent(directory, this.site, said, at) : undefined;
+    const content = await this.#contentOf(heard, at);
     const nextChange = this.outlook && nextChangeOf(this.outlook);
     const known = {
       ...(content === undefined ? {} : { content }),
@@ -163,12 +191,17 @@ export class UpdateWatcher {
     await writeVisited(directory, { at: at.toISOString(), basis, ...known });
   }
 
-  async #visit(source: FeedClient, fragments: FragmentStore, bulletin: Said): Promise<void> {
+  async #visit(
+    source: FeedReader,
+    relays: readonly RelaySource[],
+    fragments: FragmentStore,
+    heard: Heard,
+  ): Promise<void> {
     const { directory, now, log, agentVersion } = this.#options;
     const { site } = this;
     const mirrors = this.#options.mirrors.map(url => mirrorSource(url, { fragments }));
     const peers = this.#options.peers.map(peerSource);
-    const asked = [source, ...mirrors, ...peers];
+    const asked = [source, ...relays, ...mirrors, ...peers];
     const problems = new Map<string, string>();
     const sources = () =>
       asked.map(({ name }) => ({ name, ...(problems.has(name) ? { problem: problems.get(name) as string } : {}) }));
@@ -180,10 +213,10 @@ export class UpdateWatcher {
         problems.set(dropped.name, dropped.reason);
         log.warn(dropped, 'source given up');
       };
-      const from = { source, follow: refresh, mirrors, peers, fragments, bulletin, agentVersion };
+      const from = { source, follow: refresh, relays, mirrors, peers, fragments, ...heard, agentVersion };
       await takeUpdate({ directory, site, ...from, now: begunAt, onProgress, onDropped }).catch(waitWhereHeldBack);
       await this.look();
-      await this.#remember(begunAt, bulletin, await basis());
+      await this.#remember(begunAt, heard, await basis());
       this.#set({ phase: 'idle', checkedAt: now().toISOString(), sources: sources() });
     } catch (error) {
       this.#set({ phase: 'failed', checkedAt: now().toISOString(), problem: problemOf(error), sources: sources() });

@@ -4,6 +4,7 @@ import type { Readable } from 'node:stream';
 import type { S3Client, S3ServiceException } from '@aws-sdk/client-s3';
 import { asSystemError, isSha256Hex, reasonOf, signingError } from '../../signing/index.ts';
 import { bundleError } from '../errors.ts';
+import { type AddressOf, presigner } from './presign.ts';
 import type { BlobStore } from './store.ts';
 import { requireIntact } from './verify.ts';
 
@@ -21,6 +22,8 @@ export interface S3Options {
   readonly endpoint?: string;
   /** Absent: as the AWS SDK finds them (environment, files, instance roles). */
   readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string };
+  /** Gives out addresses of objects, signed for a short time: at this endpoint, or where none is named at the bucket's own. */
+  readonly presign?: { readonly endpoint?: string };
 }
 
 /**
@@ -38,12 +41,13 @@ export async function s3Stores(options: S3Options): Promise<(folder: string) => 
     ...(options.endpoint === undefined ? {} : { endpoint: options.endpoint, forcePathStyle: true }),
     ...(options.credentials === undefined ? {} : { credentials: options.credentials }),
   });
-  return folder => storeIn(sdk, client, options.bucket, `${options.prefix ?? ''}${folder}`);
+  const addressOf = options.presign && (await presigner(client, { ...options, ...options.presign }));
+  return folder => storeIn(sdk, client, options.bucket, `${options.prefix ?? ''}${folder}`, addressOf);
 }
 
 type Sdk = typeof import('@aws-sdk/client-s3');
 
-function storeIn(sdk: Sdk, client: S3Client, Bucket: string, prefix: string): BlobStore {
+function storeIn(sdk: Sdk, client: S3Client, Bucket: string, prefix: string, addressOf?: AddressOf): BlobStore {
   const { DeleteObjectCommand, GetObjectCommand, HeadObjectCommand, ListObjectsV2Command } = sdk;
   const keyOf = (digest: string) => {
     if (!isSha256Hex(digest)) throw bundleError('object-missing', `${JSON.stringify(digest)} names no object.`);
@@ -89,6 +93,8 @@ function storeIn(sdk: Sdk, client: S3Client, Bucket: string, prefix: string): Bl
         throw failed(error, Bucket);
       }
     },
+
+    ...(addressOf ? { address: async (digest, seconds) => addressOf(keyOf(digest), seconds) } : {}),
 
     // An S3 service answers when it has stored.
     flush: async () => undefined,

@@ -51,6 +51,12 @@ export interface BlobStore {
   /** Makes everything durable that was put before. */
   flush(): Promise<void>;
 
+  /**
+   * An address from which anybody can fetch the object for so many seconds, whether it is there or not. Absent where a store gives
+   * out none.
+   */
+  address?(digest: string, seconds: number): Promise<string>;
+
   /** Removes an object; nothing happens where there is none. */
   remove(digest: string): Promise<void>;
 

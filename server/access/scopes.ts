@@ -5,6 +5,7 @@ const SUBJECTS = [
   'channel',
   'license',
   'site',
+  'support',
   'rollout',
   'trust',
   'webhook',
@@ -26,14 +27,17 @@ export function knownScopes(scopes: readonly string[]): readonly Scope[] {
   return SCOPES.filter(scope => scopes.includes(scope));
 }
 
-const READ: readonly Scope[] = SCOPES.filter(scope => scope.endsWith(':read') && scope !== 'service:read');
+/** Support bundles hold more of a customer than anything else that is here: only who helps them reads them. */
+const READ: readonly Scope[] = SCOPES.filter(
+  scope => scope.endsWith(':read') && scope !== 'service:read' && scope !== 'support:read',
+);
 
 /** What each role of an organization may do. `service` belongs to whoever runs the service, and to no role. */
 export const ROLES = {
   owner: SCOPES.filter(scope => !scope.startsWith('service:')),
   'release-manager': [...READ, 'release:write', 'channel:write', 'rollout:write', 'trust:write', 'webhook:write'],
   'license-desk': [...READ, 'license:write', 'site:write'],
-  support: [...READ, 'site:write'],
+  support: [...READ, 'site:write', 'support:read', 'support:write'],
   auditor: READ,
 } as const satisfies Readonly<Record<string, readonly Scope[]>>;
 

@@ -16,7 +16,7 @@ const USED_EVERY_MS = 60_000;
 const UNIQUE_VIOLATION = '23505';
 
 /** What concerns one product at a time. Everything else concerns all of an organization, and no token with products has it. */
-export const OF_PRODUCTS = /^(release|channel|license|site|rollout):|^trust:read$/;
+export const OF_PRODUCTS = /^(release|channel|license|site|support|rollout):|^trust:read$/;
 
 export interface TokenOrder {
   readonly name: string;

@@ -18,7 +18,7 @@ const recordSchema = z.strictObject({ organization: z.string(), digests: z.array
 /** One organization's, in part. */
 export type ObjectsRecord = z.infer<typeof recordSchema>;
 
-/** Writes down which objects the releases and the metadata of all organizations need. Returns how many. */
+/** Writes down which objects the releases, the metadata and the support bundles of all organizations need. Returns how many. */
 export async function listObjects(context: Context, write: (record: Buffer) => Promise<void>): Promise<number> {
   let total = 0;
   for (const tenant of await everyTenant(context)) {

@@ -13,6 +13,10 @@ import { parseProxies } from '../http/proxies.ts';
 import type { MtlsOptions, ServerOptions } from '../main.ts';
 import { parseNetworks } from '../webhooks/networks.ts';
 
+/** Ten years. */
+const MOST_SUPPORT_DAYS = 3650;
+const MOST_SUPPORT_GIB = 100_000;
+const GIB = 1024 ** 3;
 const BUCKET = 'Use the name of a bucket: 3 to 63 characters.';
 const port = z.string().transform(by(parsePort));
 const path = z.string().transform(by(parsePath));
@@ -20,6 +24,13 @@ const seconds = z
   .string()
   .regex(/^\d{1,4}$/, 'Use whole seconds, at most 9999.')
   .transform(Number);
+/** A number above zero, bounded. */
+const upTo = (most: number, unit: string) =>
+  z
+    .string()
+    .regex(/^[1-9]\d{0,6}$/, `Use whole ${unit}, from 1 to ${most}.`)
+    .transform(Number)
+    .refine(number => number <= most, `Use at most ${most} ${unit}.`);
 const list = z.string('Use a list with commas.').max(1024).transform(commas);
 
 /** Options as they are typed, and variables of the environment. */
@@ -36,12 +47,16 @@ const settingsSchema = z.object({
   '--tls-key': path.optional(),
   '--stop-notice': seconds,
   '--stop-within': seconds,
+  '--support-days': upTo(MOST_SUPPORT_DAYS, 'days'),
+  '--support-quota': upTo(MOST_SUPPORT_GIB, 'GiB'),
   '--verbose': z.boolean().default(false),
   DATABASE_URL: url(/^postgres(ql)?$/, 'postgres://user:password@host/database'),
   REDIS_URL: url(/^rediss?$/, 'redis://host:6379'),
   S3_BUCKET: z.string().min(3, BUCKET).max(63, BUCKET).optional(),
   S3_ENDPOINT: url(/^https?$/, 'https://s3.example.com'),
   S3_PREFIX: z.string().max(256, 'Use at most 256 characters.').optional(),
+  S3_PRESIGN: z.enum(['0', '1'], 'Use 1 for addresses in the bucket, or 0.').optional(),
+  S3_PUBLIC_ENDPOINT: z.string().transform(by(webAddress)).optional(),
   AWS_REGION: z.string().max(64, 'Use a region such as eu-central-1.').optional(),
   AWS_ACCESS_KEY_ID: z.string().optional(),
   AWS_SECRET_ACCESS_KEY: z.string().optional(),
@@ -151,7 +166,16 @@ function disagreements(settings: Partial<Settings>): readonly Problem[] {
   needs('--mtls-port', ['--public-mtls-port', '--tls-cert', '--tls-key']);
   needs('--tls-key', ['--tls-cert']);
   needs('--tls-cert', ['--tls-key']);
-  needs('S3_BUCKET', ['S3_ENDPOINT', 'S3_PREFIX']);
+  needs('S3_BUCKET', ['S3_ENDPOINT', 'S3_PREFIX', 'S3_PRESIGN']);
+  if (isSet('S3_PUBLIC_ENDPOINT') && settings.S3_PRESIGN !== '1') {
+    problems.push(['S3_PUBLIC_ENDPOINT', 'It needs S3_PRESIGN=1.']);
+  }
+  const objects = settings.S3_PUBLIC_ENDPOINT ?? settings.S3_ENDPOINT;
+  const feedHost = settings['--public-feed']?.host ?? settings['--host'];
+  if (settings.S3_PRESIGN === '1' && objects?.startsWith('http:') && new URL(objects).hostname !== feedHost) {
+    const what = `Without TLS, sites fetch objects from the host that they connect to only, and not from ${new URL(objects).host}.`;
+    problems.push(['S3_PRESIGN', `${what} Name an S3_PUBLIC_ENDPOINT with https.`]);
+  }
   needs('AWS_SECRET_ACCESS_KEY', ['AWS_ACCESS_KEY_ID']);
   needs('AWS_ACCESS_KEY_ID', ['AWS_SECRET_ACCESS_KEY']);
   return problems;
@@ -195,6 +219,7 @@ function optionsOf(settings: Settings): ServerOptions {
     port: settings['--port'],
     feedPort: settings['--feed-port'],
     shutdown: { noticeMs: settings['--stop-notice'] * 1000, withinMs: settings['--stop-within'] * 1000 },
+    support: { days: settings['--support-days'], quotaBytes: settings['--support-quota'] * GIB },
     ...given({
       publicUrl: settings['--public-url'],
       publicFeed: settings['--public-feed'],
@@ -216,8 +241,10 @@ function mtlsOf(settings: Settings): MtlsOptions | undefined {
   return { port, ...given({ publicPort, files: cert === undefined || key === undefined ? undefined : { cert, key } }) };
 }
 
-function s3Of(bucket: string, { S3_ENDPOINT: endpoint, S3_PREFIX: prefix, AWS_REGION: region }: Settings): S3Options {
-  return { bucket, ...given({ endpoint, prefix, region }) };
+function s3Of(bucket: string, settings: Settings): S3Options {
+  const { S3_ENDPOINT: endpoint, S3_PREFIX: prefix, AWS_REGION: region } = settings;
+  const presign = settings.S3_PRESIGN === '1' ? given({ endpoint: settings.S3_PUBLIC_ENDPOINT }) : undefined;
+  return { bucket, ...given({ endpoint, prefix, region, presign }) };
 }
 
 /** Without what is undefined. */

@@ -4,6 +4,7 @@ import { pino } from 'pino';
 import type { FeedAddress } from '../../bundles/index.ts';
 import { endOnSecondSignal, stopSignal, type Terminal, table } from '../../terminal.ts';
 import type { ServerOptions } from '../main.ts';
+import { DEFAULT_SUPPORT_LIMITS } from '../support/limits.ts';
 import { backupCommand, restoreCommand } from './backup.ts';
 import { DEFAULT_FEED_PORT, DEFAULT_PORT, defaultServerDirectory } from './options.ts';
 
@@ -36,6 +37,20 @@ export function serverCommand(terminal: () => Terminal): Command {
       number('--stop-notice <seconds>', 'when stopping, say so at /readyz for so long before the ports close', 0),
     )
     .addOption(number('--stop-within <seconds>', 'when stopping, cut off what still runs after so long', 30))
+    .addOption(
+      number(
+        '--support-days <number>',
+        'remove support bundles of sites after so many days',
+        DEFAULT_SUPPORT_LIMITS.days,
+      ),
+    )
+    .addOption(
+      number(
+        '--support-quota <GiB>',
+        'keep so much of them for each organization',
+        DEFAULT_SUPPORT_LIMITS.quotaBytes / 1024 ** 3,
+      ),
+    )
     .option('--verbose', 'log everything to stderr, as JSON lines (default: warnings and errors)')
     .option('--check', 'check the options and the environment, print them without secrets, and exit')
     .addCommand(backupCommand(terminal))
@@ -108,6 +123,8 @@ Environment, checked at the start together with the options:
   REDIS_URL            runs the job queue on Redis instead of PostgreSQL
   S3_BUCKET            keeps sealed objects in a bucket instead of files; with S3_ENDPOINT (unless it is Amazon’s),
                        S3_PREFIX, AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
+  S3_PRESIGN           1: sites fetch sealed objects from the bucket itself, at addresses that are signed for a quarter of an
+                       hour; with S3_PUBLIC_ENDPOINT, where sites reach it, unless that is S3_ENDPOINT
   ROLLOVER_SERVER_KEY  the key that secrets are sealed with, base64url of 32 bytes (default: a file in --data)
   ROLLOVER_OIDC_FILE   identity providers that people sign in with; docs/access.md says how it is written
   ROLLOVER_WEBHOOK_NETWORKS

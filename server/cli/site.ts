@@ -10,6 +10,7 @@ import type { SiteEvent } from '../sites/history.ts';
 import { SITE_HEALTHS, SITE_STATES, type SiteFilters, type SiteView } from '../sites/search.ts';
 import { type ServiceOptions, serviceOf, withService } from './options.ts';
 import { allOf, type ListOptions, withPages } from './pages.ts';
+import { siteSupportCommand } from './support.ts';
 
 interface ListFlags extends ServiceOptions, ListOptions, Partial<SiteFilters> {}
 
@@ -80,7 +81,7 @@ export function siteCommand(terminal: () => Terminal): Command {
       await (await serviceOf(flags)).remove(pathOf(id));
       terminal().result({ id, status: 'removed' }, `Site ${id} is forgotten; its license has a seat more.`);
     });
-  return command;
+  return command.addCommand(siteSupportCommand(terminal));
 }
 
 function pathOf(id: string): string {

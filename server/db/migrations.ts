@@ -10,6 +10,7 @@ import type { Database } from './database.ts';
 import { licenseTables } from './license-tables.ts';
 import { idempotencyEffects, schemaCompat } from './operations-tables.ts';
 import { siteTables } from './site-tables.ts';
+import { supportTables } from './support-tables.ts';
 import { tenantTables } from './tenant-tables.ts';
 import { draftsAndYanks, rehearsals } from './upgrade-tables.ts';
 
@@ -71,6 +72,7 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0071-license-lifecycle': licenseTables,
   '0090-drafts-and-yanks': draftsAndYanks,
   '0091-rehearsals': rehearsals,
+  '0100-support-bundles': supportTables,
 };
 
 const CERTIFICATES = [
@@ -119,10 +121,10 @@ export type Migrations = Readonly<Record<string, Migration>>;
 
 /**
  * The oldest schema whose code runs on the newest one. A migration that code of before cannot live with (it drops, renames, demands
- * something, or says what that code would unsay, as yanks do) names itself here; until then, processes of before run beside those of
+ * something, or says or keeps what that code would unsay or throw away, as yanks and support bundles do) names itself here; until then, processes of before run beside those of
  * now. docs/operations.md has the rule.
  */
-const OLDEST_COMPATIBLE = '0090-drafts-and-yanks';
+const OLDEST_COMPATIBLE = '0100-support-bundles';
 
 /**
  * Brings the schema to the newest version. Safe to run from several processes: kysely takes a lock. A schema that is newer than

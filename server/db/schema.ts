@@ -1,6 +1,6 @@
 // The tables of the hosted service, as kysely sees them. Every change is a migration in `migrations.ts`.
 import type { ColumnType, Generated } from 'kysely';
-import type { Overage } from '../../signing/index.ts';
+import type { Overage, SealedMessage } from '../../signing/index.ts';
 
 /** PostgreSQL's `timestamptz`; written as Date, read as Date. */
 type Instant = ColumnType<Date, Date, Date>;
@@ -163,6 +163,32 @@ export type SiteEventType =
   | 'rollover-finished'
   | 'rollover-failed'
   | 'health-changed';
+
+/** What a site lets its vendor look at, sealed. Its parts are stored objects. */
+export interface SupportBundleTable {
+  organization: string;
+  /** Digest of the head. */
+  id: string;
+  site_id: string;
+  /** `receiving`: not all of its parts have come. */
+  state: 'receiving' | 'received';
+  via: 'connection' | 'file';
+  /** Signed and sealed by the site, with the key to the parts. */
+  head: ColumnType<SealedMessage, string, never>;
+  /** By the site's clock. */
+  made_at: Instant;
+  agent_version: string;
+  /** Why it was made. */
+  note: string | null;
+  /** Names and sizes of what is in it. */
+  files: ColumnType<readonly { readonly name: string; readonly bytes: number }[], string, never>;
+  /** Of all parts. */
+  bytes: number;
+  /** SHA-256 of each part, in order. */
+  parts: string[];
+  /** When its head came; when all of it had come, once it has. */
+  created_at: Instant;
+}
 
 /** What has changed at a site: the newest fifty of each. */
 export interface SiteEventTable {
@@ -429,6 +455,7 @@ export interface Tables {
   seats: SeatTable;
   site_reports: SiteReportTable;
   site_events: SiteEventTable;
+  support_bundles: SupportBundleTable;
   wraps: WrapTable;
   rehearsals: RehearsalTable;
   tokens: TokenTable;

@@ -14,22 +14,25 @@ import { installsFor } from './installs.ts';
 const DAY_MS = 24 * 3600_000;
 /** A connected site asks every day; a stick lies in a drawer. */
 const LIFE_MS = { connected: 30 * DAY_MS, media: 400 * DAY_MS } as const;
+/** `media`, and a relay, carry it for every site of the license. */
+type Whom = { readonly site: string } | 'relay' | 'media';
+
 const KEY_NAME = 'director';
 
 /**
  * A fresh document.
  *
- * @param site absent for media: then it is for every site of the license
  * @throws `not-found`, `license-refused` for a license that is not active, or a site that is not its own, `license-expired` for one
  *   that is locked
  */
-export async function directorFor(tenant: Tenant, licenseId: string, site: string | undefined): Promise<string> {
+export async function directorFor(tenant: Tenant, licenseId: string, whom: Whom): Promise<string> {
   const license = await activeLicense(tenant, licenseId);
+  const site = typeof whom === 'string' ? undefined : whom.site;
   if (site !== undefined) await requireSite(tenant, licenseId, site);
   const now = tenant.now();
   if (isLocked(rowTerm(license), now.getTime())) throw lockedError(license);
   const rehearsals = await rehearsedSteps(tenant, licenseId);
-  const life = site === undefined ? LIFE_MS.media : LIFE_MS.connected;
+  const life = whom === 'media' ? LIFE_MS.media : LIFE_MS.connected;
   const document: Director = {
     version: 1,
     license: licenseId,

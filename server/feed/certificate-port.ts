@@ -35,5 +35,5 @@ export async function certificatePort(
 
 async function connectionFor(context: Context, certificate: X509Certificate): Promise<FeedConnection | undefined> {
   const license = await licenseOfIssued(context, certificate);
-  return license && { ...license, stillOpens: () => certificateOpens(context, certificate) };
+  return license && { ...license, isRelay: false, stillOpens: () => certificateOpens(context, certificate) };
 }

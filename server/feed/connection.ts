@@ -5,6 +5,8 @@ export interface FeedConnection {
   readonly license: string;
   /** Whose license it is. */
   readonly organization: string;
+  /** A relay reads what a site would, and is no site. */
+  readonly isRelay: boolean;
   /** Whether what opened it would open it now. Asked at each request: a connection outlives its handshake. */
   stillOpens(): Promise<boolean>;
 }

@@ -26,13 +26,13 @@ export function pskServer(
     const timer = setTimeout(() => socket.destroy(), HANDSHAKE_TIMEOUT_MS);
     socket.once('close', () => clearTimeout(timer));
     const { identity, bytes } = await peekIdentity(socket);
-    const license = await lookUpKey(identity);
-    if (!license) {
+    const known = await lookUpKey(identity);
+    if (!known) {
       log.warn({ license: identity.slice(0, 64), reason: 'no active license' }, 'connection refused');
       socket.destroy();
       return;
     }
-    const { key, organization } = license;
+    const { key, ...whose } = known;
     socket.unshift(bytes);
     const secure = secureSocket(socket, identity, key);
     secure.on('error', error => {
@@ -42,7 +42,7 @@ export function pskServer(
     secure.once('secure', () => {
       clearTimeout(timer);
       const stillOpens = async () => (await lookUpKey(identity))?.key.equals(key) ?? false;
-      admit(secure, { license: identity, organization, stillOpens });
+      admit(secure, { ...whose, stillOpens });
     });
   };
   return port;

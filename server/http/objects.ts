@@ -1,7 +1,8 @@
 // Signed metadata and sealed objects over HTTP: whoever receives them verifies them, so serving is sending bytes.
 import { Readable } from 'node:stream';
 import type { Request, Response } from 'express';
-import { type BlobStore, serve } from '../../bundles/index.ts';
+import type { z } from 'zod';
+import { type BlobStore, type objectUrlsSchema, serve } from '../../bundles/index.ts';
 import { sha256Hex } from '../../signing/index.ts';
 import type { Tenant } from '../context.ts';
 import { serverError } from '../errors.ts';
@@ -37,4 +38,23 @@ export async function sendObject(
   response.setHeader('cache-control', 'public, max-age=31536000, immutable');
   response.setHeader('content-type', 'application/octet-stream');
   await serve({ size, etag: `"${digest}"`, stream: part => blobs.stream(digest, part) }, request, response);
+}
+
+/** Long enough for a batch of objects over a slow line, short enough that an address which leaks is soon worth nothing. */
+const ADDRESS_SECONDS = 900;
+
+/**
+ * Where sites fetch objects instead of here.
+ *
+ * @throws `not-found` where the store gives out no addresses
+ */
+export async function objectUrls(
+  { address }: BlobStore,
+  digests: readonly string[],
+): Promise<z.infer<typeof objectUrlsSchema>> {
+  if (!address) throw serverError('not-found', 'This service sends its objects itself.');
+  const urls = await Promise.all(
+    digests.map(async digest => [digest, await address(digest, ADDRESS_SECONDS)] as const),
+  );
+  return { urls: Object.fromEntries(urls), seconds: ADDRESS_SECONDS };
 }

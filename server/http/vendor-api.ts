@@ -18,6 +18,8 @@ import { type Jobs, releaseRoutes } from '../releases/routes.ts';
 import type { BulletinBoard } from '../rollouts/board.ts';
 import { rolloutRoutes } from '../rollouts/routes.ts';
 import { siteRoutes } from '../sites/routes.ts';
+import type { SupportLimits } from '../support/limits.ts';
+import { supportRoutes } from '../support/routes.ts';
 import { trustRoutes } from '../trust/routes.ts';
 import type { Networks } from '../webhooks/networks.ts';
 import { webhookRoutes } from '../webhooks/routes.ts';
@@ -53,6 +55,8 @@ export interface ApiParts {
     readonly releases: Pick<JobQueue<never>, 'counts'>;
   };
   readonly requests: RequestMetrics;
+  /** How much of support bundles is kept. */
+  readonly support: SupportLimits;
   /** Whether the service has been told to stop: load balancers are to send nothing more. */
   readonly isStopping?: () => boolean;
   /** As `parseProxies` returns them. */
@@ -62,7 +66,7 @@ export interface ApiParts {
 /** Every call. */
 export function vendorRoutes(
   context: Context,
-  { access, board, jobs, networks, queues, requests, isStopping }: ApiParts,
+  { access, board, jobs, networks, queues, requests, support, isStopping }: ApiParts,
 ): readonly Route[] {
   const routes: readonly Route[] = [
     route({
@@ -87,6 +91,7 @@ export function vendorRoutes(
     ...rehearsalRoutes,
     ...rolloutRoutes(board),
     ...siteRoutes,
+    ...supportRoutes(support),
     ...auditRoutes,
     ...webhookRoutes(networks),
     ...docsRoutes(),

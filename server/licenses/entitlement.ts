@@ -1,8 +1,8 @@
 // The entitlement secret of a license: it leaves the service once, in the license file, and is not kept.
 import { randomBytes } from 'node:crypto';
 import type { Selectable } from 'kysely';
-import type { LicenseFile } from '../../bundles/index.ts';
-import { base64url, ENTITLEMENT_SECRET_BYTES, entitlementPublicKey, pskOf } from '../../signing/index.ts';
+import { type LicenseFile, licenseOfRelay } from '../../bundles/index.ts';
+import { base64url, ENTITLEMENT_SECRET_BYTES, entitlementPublicKey, pskOf, relayPskOf } from '../../signing/index.ts';
 import type { Context, Tenant } from '../context.ts';
 import type { LicenseTable } from '../db/schema.ts';
 import { serverError } from '../errors.ts';
@@ -33,19 +33,27 @@ export async function licenseFileOf(tenant: Tenant, document: string, secret: Ui
 
 /** What a connection is opened with: the pre-shared key of a license, and whose license it is. */
 export interface LicenseKey {
+  readonly license: string;
   readonly organization: string;
+  /** Relays read what a site would, and are no site. */
+  readonly isRelay: boolean;
   readonly key: Buffer;
 }
 
-/** Of an active license, for the TLS handshake; undefined for any other id. */
-export async function pskOfLicense({ db, vault }: Context, id: string): Promise<LicenseKey | undefined> {
+/** Of an active license, for the TLS handshake of a site or a relay; undefined for any other identity. */
+export async function keyOfIdentity({ db, vault }: Context, identity: string): Promise<LicenseKey | undefined> {
+  const relayed = licenseOfRelay(identity);
+  const id = relayed ?? identity;
   const row = await db
     .selectFrom('licenses')
     .select(['organization', 'sealed_psk'])
     .where('id', '=', id)
     .where('status', '=', 'active')
     .executeTakeFirst();
-  return row && { organization: row.organization, key: vault.open(pskPurpose(id), row.sealed_psk) };
+  if (!row) return undefined;
+  const psk = vault.open(pskPurpose(id), row.sealed_psk);
+  const isRelay = relayed !== undefined;
+  return { license: id, organization: row.organization, isRelay, key: isRelay ? relayPskOf(psk) : psk };
 }
 
 /** The pre-shared key of a license that the tenant has found. */

@@ -122,7 +122,7 @@ const siteRoutes = [
     access: 'license:read',
     params: idParams,
     answer: z.strictObject({ document: z.string() }),
-    handle: async ({ tenant, params }) => ({ document: await directorFor(tenant, params.id, undefined) }),
+    handle: async ({ tenant, params }) => ({ document: await directorFor(tenant, params.id, 'media') }),
   }),
 ];
 

@@ -102,14 +102,14 @@ async function isBackupRunning(db: Database): Promise<boolean> {
   return !(await lock.execute(db)).rows[0]?.free;
 }
 
-/** The objects that an organization needs now: of its releases that have not failed, and of its metadata. */
+/** The objects that an organization needs now: of its releases that have not failed, its metadata, and its support bundles. */
 export async function neededObjects(tenant: Tenant): Promise<ReadonlySet<string>> {
   const marks = new Marks(tenant);
   await marks.update(tenant.db);
   return marks.digests;
 }
 
-/** Every object that a release or published metadata names. Grows as releases are added; nothing is ever unmarked. */
+/** Every object that a release, published metadata or a support bundle names. Grows as releases are added; nothing is ever unmarked. */
 class Marks {
   readonly #tenant: Tenant;
   readonly #digests = new Set<string>();
@@ -147,6 +147,14 @@ class Marks {
       .where('organization', '=', organization)
       .execute();
     for (const { role, version } of files) await this.#role(db, role, version);
+    // Parts of those that are still coming are leased: some are not there yet, and nobody is to miss them.
+    const bundles = await db
+      .selectFrom('support_bundles')
+      .select('parts')
+      .where('organization', '=', organization)
+      .where('state', '=', 'received')
+      .execute();
+    for (const { parts } of bundles) for (const digest of parts) this.#digests.add(digest);
   }
 
   /** A release whose manifest cannot be opened keeps the manifest; its publication will fail by itself. */

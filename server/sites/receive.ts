@@ -8,16 +8,16 @@ import {
   sealedReportSchema,
   siteReportSchema,
 } from '../../bundles/index.ts';
-import { isSiteClaim, RolloverError, type SealedMessage } from '../../signing/index.ts';
+import { isSiteClaim, type SealedMessage } from '../../signing/index.ts';
 import { type Actor, audit } from '../audit/audit.ts';
 import type { Tenant } from '../context.ts';
 import type { Database } from '../db/database.ts';
 import { serverError } from '../errors.ts';
 import { ownPsk } from '../licenses/entitlement.ts';
 import { activeLicense } from '../licenses/licenses.ts';
-import { reportSecret } from '../trust/document-keys.ts';
 import { auditActivation, type Binding, bindSite } from './activate.ts';
 import { type Recorded, recordChange, recordReport } from './record.ts';
+import { openSealed, orRefused } from './sealed.ts';
 import { ownSites, type SiteRow, withReports } from './search.ts';
 
 /**
@@ -81,24 +81,13 @@ async function bindClaimed(db: Database, tenant: Tenant, { site, claim }: SiteSt
 
 /** @throws `message-unopenable`, `report-refused` */
 async function openedBy(tenant: Tenant, sealed: SealedMessage, via: SiteStatus['via']): Promise<OpenedReport> {
-  const secret = await reportSecret(tenant, sealed.key);
-  if (!secret) throw refused('It is sealed to a key that this organization does not have.');
-  const opened = await orRefused(() => openReport(sealed, secret));
+  const opened = await openSealed(tenant, sealed, openReport, refused);
   if (opened.unverified.via !== via) throw refused(`It was not meant to come as a ${via}.`);
   return opened;
 }
 
 function verified(opened: OpenedReport, publicKey: string): Promise<SiteStatus> {
-  return orRefused(() => opened.verify(publicKey));
-}
-
-async function orRefused<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (cause) {
-    if (cause instanceof RolloverError) throw cause;
-    throw refused('It was not signed by its site, or says nothing that this service can read.', cause);
-  }
+  return orRefused(() => opened.verify(publicKey), refused);
 }
 
 function refused(why: string, cause?: unknown): Error {

@@ -65,6 +65,13 @@ export const EVENTS = {
     version: z.string().nullable(),
     reason: z.string().nullable(),
   }),
+  'support-bundle.received': z.object({
+    bundle: z.string(),
+    site: z.string(),
+    name: z.string(),
+    license: z.string(),
+    bytes: z.int(),
+  }),
   'rollout.created': z.object({ rollout: z.string(), product: z.string(), channel: z.string(), version: z.string() }),
   'rollout.changed': z.object({ rollout: z.string(), version: z.string(), state: z.string() }),
   'rollout.halted': z.object({ product: z.string(), channel: z.string(), version: z.string(), reason: z.string() }),

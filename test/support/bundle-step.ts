@@ -1,7 +1,8 @@
-// One step in the life of a release, as a process that can be killed: publishing, fetching or opening it. It calls the library
+// One step in the life of a release, as a process that can be killed: publishing, relaying, fetching or opening it. It calls the library
 // directly, so that it is at work a moment after it was started. Says `begun`, then `progress` often, then its result.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { RelayPass } from '../../agent/relay/pass.ts';
 import type { Manifest, WantedObject } from '../../bundles/index.ts';
 
 interface OpenManifest {
@@ -26,6 +27,7 @@ export type Step =
       readonly wanted: readonly WantedObject[];
       readonly directory: string;
     }
+  | { readonly kind: 'relay'; readonly pass: RelayPass; readonly directory: string }
   | { readonly kind: 'open'; readonly manifest: OpenManifest; readonly objects: string; readonly directory: string };
 
 export type StepMessage =
@@ -76,6 +78,12 @@ async function carryOut(step: Step): Promise<unknown> {
       const fragments = new FragmentStore(join(step.directory, 'fragments'));
       say('begun');
       return syncObjects(step.wanted, [mirrorSource(step.url)], store, { fragments, onProgress });
+    }
+    case 'relay': {
+      const { syncRelay } = await import('../../agent/relay/sync.ts');
+      const { pass, directory } = step;
+      say('begun');
+      return syncRelay({ directory, pass, now: new Date(), onProgress });
     }
     case 'open': {
       const { filesystemStore, unpackRelease } = await import('../../bundles/index.ts');

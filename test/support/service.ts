@@ -3,7 +3,8 @@ import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
-import type { LicenseFile } from '../../bundles/index.ts';
+import type { Logger } from 'pino';
+import type { LicenseFile, S3Options } from '../../bundles/index.ts';
 import { setUpRoot } from '../../server/ceremony/first-root.ts';
 import { startServer } from '../../server/main.ts';
 import { type ApiClient, apiClient } from '../../server/pipeline/api-client.ts';
@@ -42,10 +43,15 @@ export async function startTestService({
   mtls = false,
   reportKey = true,
   shutdown = {},
+  s3,
+  log,
 }: {
   readonly mtls?: boolean;
   readonly reportKey?: boolean;
   readonly shutdown?: ShutdownOptions;
+  /** Keeps its objects in a bucket. */
+  readonly s3?: S3Options;
+  readonly log?: Logger;
 } = {}): Promise<TestService> {
   const directory = await mkdtemp(join(tmpdir(), 'rollover-service-'));
   await chmod(directory, 0o711);
@@ -57,6 +63,8 @@ export async function startTestService({
     feedPort,
     shutdown,
     ...(mtls ? { mtls: { port: mtlsPort } } : {}),
+    ...(s3 ? { s3 } : {}),
+    ...(log ? { log } : {}),
   });
   const token = (await readFile(server.adminTokenPath, 'utf8')).trim();
   const api = apiClient(server.url, token);

@@ -1,8 +1,9 @@
 // A service with something of everything in it, of two organizations that have products of the same name: what a backup is taken of.
+import { createPrivateKey } from 'node:crypto';
 import { join } from 'node:path';
 import { feedClient } from '../../agent/update/feed-client.ts';
 import { newSite, type Site } from '../../agent/update/site.ts';
-import type { LicenseFile } from '../../bundles/index.ts';
+import { deliverSupportBundle, type LicenseFile, sealSupportBundle } from '../../bundles/index.ts';
 import { SCOPES } from '../../server/access/scopes.ts';
 import { setUpRoot } from '../../server/ceremony/first-root.ts';
 import { type ApiClient, apiClient } from '../../server/pipeline/api-client.ts';
@@ -38,6 +39,7 @@ export async function twoVendors(service: TestService): Promise<TwoVendors> {
   const { rollout, file } = await released(service.api);
   await released(other.api);
   const site = await activatedSite(file);
+  await sendBundle(service.api, site);
   return { other, file, site, rollout };
 }
 
@@ -88,4 +90,18 @@ export async function activatedSite(file: LicenseFile): Promise<Site> {
     feed.close();
   }
   return site;
+}
+
+/** A support bundle of the site, whose parts are objects that nothing else needs. */
+async function sendBundle(api: ApiClient, site: Site): Promise<void> {
+  const { reports } = await api.get<{ reports: string }>('/v1/trust/online-keys');
+  const said = { site: site.site, at: new Date(), agentVersion: '1' };
+  const files = [{ name: 'contents.json', bytes: Buffer.from('{}') }];
+  const bundle = await sealSupportBundle(said, files, createPrivateKey(site.privateKey), Buffer.from(reports));
+  const feed = feedClient(site);
+  try {
+    await deliverSupportBundle(bundle, feed.support);
+  } finally {
+    feed.close();
+  }
 }

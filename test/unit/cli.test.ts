@@ -4,7 +4,7 @@ import { readdir, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { parseMirrors } from '../../agent/cli/options.ts';
+import { parseMirrors, parseRelays } from '../../agent/cli/options.ts';
 import { parsePath, parsePort, parseUrl } from '../../arguments.ts';
 import { asSystemError, ensureDirectory } from '../../signing/index.ts';
 import { table } from '../../terminal.ts';
@@ -26,6 +26,16 @@ test('an address is a scheme, a host and perhaps a port', () => {
   ]) {
     assert.throws(() => parseUrl(text), { code: 'commander.invalidArgument' }, text);
   }
+});
+
+test('a relay is an address without a path; it is named once, and there are not too many', () => {
+  assert.deepEqual(parseRelays('http://10.0.0.5:8482/', []), ['http://10.0.0.5:8482']);
+  for (const text of ['10.0.0.5:8482', 'ftp://relay', 'http://relay/folder', 'http://user:word@relay']) {
+    assert.throws(() => parseRelays(text, []), { code: 'commander.invalidArgument' }, text);
+  }
+  assert.throws(() => parseRelays('http://relay', ['http://relay']), /named twice/);
+  const four = [1, 2, 3, 4].map(i => `http://relay-${i}`);
+  assert.throws(() => parseRelays('http://relay-5', four), /At most 4/);
 });
 
 test('a mirror is a folder on a web server; it is named once, and there are not too many', () => {

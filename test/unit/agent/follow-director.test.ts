@@ -57,6 +57,19 @@ test('the service is asked first, and a mirror only where it does not answer', a
   assert.equal((await follow(fails('feed-unreachable', 'network'), mirror)).sequence, 6);
 });
 
+test('the newest of the copies counts, whoever comes first, and one that fails hides no other', async t => {
+  const follow = await site(t);
+  const old = says('relay a', () => document(6));
+  const newer = says('relay b', () => document(8));
+  const forged = says('relay c', async () => 'x.y.z');
+  for (const others of [
+    [old, newer, forged],
+    [forged, newer, old],
+  ]) {
+    assert.equal((await follow(fails('feed-unreachable', 'network'), ...others)).sequence, 8);
+  }
+});
+
 test('a license that the service refuses is not helped by the copy that a mirror has', async t => {
   const follow = await site(t);
   for (const code of ['feed-refused', 'license-refused']) {

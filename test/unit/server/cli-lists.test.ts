@@ -10,7 +10,7 @@ import { type Processes, processes } from '../../support/processes.ts';
 
 const COUNT = 450;
 const NAMES =
-  'customer product status name email role version channel state health type at actor action subject lastSeenAt from to evidence'.split(
+  'customer product status name email role version channel state health type at actor action subject lastSeenAt from to evidence madeAt receivedAt expiresAt via note'.split(
     ' ',
   );
 const TEXTS = Object.fromEntries(NAMES.map(name => [name, 'text']));
@@ -18,6 +18,7 @@ const TEXTS = Object.fromEntries(NAMES.map(name => [name, 'text']));
 const ITEMS = Array.from({ length: COUNT }, (_, number) => ({
   ...TEXTS,
   id: `item-${number}`,
+  bytes: 1,
   channels: ['stable'],
   manifest: '0'.repeat(64),
   scopes: ['site:read'],
@@ -30,6 +31,7 @@ const LISTS = [
   'license rehearsals lic-1',
   'site list',
   'site events site-1',
+  'site support list site-1',
   'release list',
   'rollout list',
   'member list',

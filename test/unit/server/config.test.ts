@@ -14,6 +14,8 @@ const DEFAULTS = {
   feedPort: '8471',
   stopNotice: '0',
   stopWithin: '30',
+  supportDays: '30',
+  supportQuota: '10',
 };
 const KEY = 'k'.repeat(43);
 const now = new Date('2026-11-24T00:00:00Z');
@@ -43,6 +45,7 @@ test('with nothing but defaults, there is nothing to complain about', async () =
     port: 8470,
     feedPort: 8471,
     shutdown: { noticeMs: 0, withinMs: 30_000 },
+    support: { days: 30, quotaBytes: 10 * 1024 ** 3 },
   });
 });
 
@@ -74,6 +77,12 @@ test('everything that is wrong is said at once: options, environment and files, 
   assert.match(problems['--tls-cert'] ?? '', /needs/);
 });
 
+test('support bundles are kept for a while that ends, and within a bound', async () => {
+  assert.match((await refused({ supportDays: '0' }))['--support-days'] ?? '', /from 1 to 3650/);
+  assert.match((await refused({ supportDays: '3651' }))['--support-days'] ?? '', /at most 3650 days/);
+  assert.match((await refused({ supportQuota: 'all' }))['--support-quota'] ?? '', /whole GiB/);
+});
+
 test('what is right by itself and wrong beside the others is said by name', async () => {
   assert.match((await refused({ feedPort: '8470' }))['--feed-port'] ?? '', /port of --port/);
   assert.match((await refused({ mtlsPort: '8471' }))['--mtls-port'] ?? '', /port of --feed-port/);
@@ -81,6 +90,22 @@ test('what is right by itself and wrong beside the others is said by name', asyn
   assert.match((await refused({ mtlsPort: '8472', tlsKey: 'k.pem' }))['--tls-key'] ?? '', /needs --tls-cert/);
   const files = { mtlsPort: '8472', tlsCert: '/nowhere/c.pem', tlsKey: '/nowhere/k.pem' };
   assert.match((await refused(files))['--tls-cert'] ?? '', /c\.pem cannot be read/);
+});
+
+test('addresses in the bucket: only of a bucket, and only where sites fetch from', async () => {
+  const S3 = { S3_BUCKET: 'bucket', S3_PRESIGN: '1' };
+  const addresses = async (change: Record<string, string>) =>
+    (await read({}, { ...S3, ...change })).options.s3?.presign;
+  assert.deepEqual(await addresses({}), {});
+  assert.deepEqual(await addresses({ S3_ENDPOINT: 'http://127.0.0.1:9000' }), {}, 'the host that sites connect to');
+  assert.deepEqual(await addresses({ S3_PUBLIC_ENDPOINT: 'https://o.example' }), { endpoint: 'https://o.example' });
+  assert.equal(await addresses({ S3_PRESIGN: '0' }), undefined);
+  assert.match((await refused({}, { S3_PRESIGN: '1' }))['S3_PRESIGN'] ?? '', /needs S3_BUCKET/);
+  assert.match((await refused({}, { ...S3, S3_PRESIGN: 'yes' }))['S3_PRESIGN'] ?? '', /Use 1/);
+  const unused = { S3_BUCKET: 'bucket', S3_PUBLIC_ENDPOINT: 'https://o.example' };
+  assert.match((await refused({}, unused))['S3_PUBLIC_ENDPOINT'] ?? '', /needs S3_PRESIGN=1/);
+  const inside = { ...S3, S3_ENDPOINT: 'http://storage.internal:9000' };
+  assert.match((await refused({}, inside))['S3_PRESIGN'] ?? '', /not from storage\.internal:9000/);
 });
 
 test('what is refused names the setting and never its value, when that is a secret', async () => {
@@ -97,6 +122,8 @@ test('every setting is read', async () => {
       publicFeed: 'u.example:1',
       mtlsPort: '8472',
       publicMtlsPort: '443',
+      supportDays: '7',
+      supportQuota: '2',
       verbose: true,
     },
     {
@@ -117,6 +144,7 @@ test('every setting is read', async () => {
     port: 8470,
     feedPort: 8471,
     shutdown: { noticeMs: 0, withinMs: 30_000 },
+    support: { days: 7, quotaBytes: 2 * 1024 ** 3 },
     publicUrl: 'https://u.example',
     publicFeed: { host: 'u.example', port: 1 },
     mtls: { port: 8472, publicPort: 443 },

@@ -5,7 +5,14 @@ import { generateKeyPairSync } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import request from 'supertest';
 import { z } from 'zod';
-import { signOfflineRequest, targetPaths } from '../../../bundles/index.ts';
+import {
+  deliverSupportBundle,
+  type SupportBundle,
+  sealSupportBundle,
+  signOfflineRequest,
+  supportBundleId,
+  targetPaths,
+} from '../../../bundles/index.ts';
 import { openAccess } from '../../../server/access/access.ts';
 import { SCOPES } from '../../../server/access/scopes.ts';
 import { OF_PRODUCTS } from '../../../server/access/tokens.ts';
@@ -18,6 +25,7 @@ import { vendorRoutes } from '../../../server/http/vendor-api.ts';
 import { readTargets, signRoles } from '../../../server/pipeline/role-edits.ts';
 import { signersOf } from '../../../server/pipeline/vendor-keys.ts';
 import { ROLLOUT_ACTIONS } from '../../../server/rollouts/states.ts';
+import { DEFAULT_SUPPORT_LIMITS } from '../../../server/support/limits.ts';
 import { parseNetworks } from '../../../server/webhooks/networks.ts';
 import { HPKE_SUITE } from '../../../signing/hpke.ts';
 import { publicKeyOf, sha256Hex } from '../../../signing/index.ts';
@@ -32,6 +40,7 @@ const ROUTES = vendorRoutes({} as Context, {
   networks: parseNetworks([]),
   queues: { releases: { counts: async () => ({ active: 0, delayed: 0, failed: 0, waiting: 0 }) } },
   requests: new RequestMetrics(),
+  support: DEFAULT_SUPPORT_LIMITS,
 });
 const OBJECT = Buffer.from('an object');
 const NONE = '0'.repeat(64);
@@ -48,6 +57,10 @@ const HOLDER = '7c1a4c1e-6c2f-4f0e-9c55-1d3f9f3f8a11';
 let service: TestService;
 /** What the calls are about. */
 let subject: { license: string; release: string; manifest: string; site: string };
+/** Here already. */
+let bundle: string;
+/** Not here yet. */
+let next: SupportBundle;
 /** A token of another organization, for everything that its owner may do. */
 let stranger: string;
 /** A token of this organization, for another product. */
@@ -60,8 +73,15 @@ before(async () => {
   const [release] = await service.api.all<{ id: string }>('/v1/releases');
   subject = { license: id, release: release?.id as string, manifest, site: 'site-0123456789abcdef' };
   await service.query(
-    `insert into sites (id, license_id, name, public_key, activated_at, last_seen_at) values ('${subject.site}', '${id}', 'n', '', now(), now())`,
+    `insert into sites (id, license_id, name, public_key, activated_at, last_seen_at) values ('${subject.site}', '${id}', 'n', '${publicKeyOf(siteKey).keyval.public}', now(), now())`,
   );
+  const known = await newBundle();
+  await deliverSupportBundle(known, {
+    announce: head => service.api.post('/v1/support-bundles', head),
+    put: (id, digest, part) => service.api.put(`/v1/support-bundles/${id}/parts/${digest}`, part),
+  });
+  bundle = supportBundleId(known.head);
+  next = await newBundle();
   stranger = await tokenOfAnother();
   limited = (
     await service.api.post<{ token: string }>('/v1/tokens', {
@@ -72,6 +92,14 @@ before(async () => {
   ).token;
 });
 after(() => service.close());
+
+const { privateKey: siteKey } = generateKeyPairSync('ed25519');
+
+async function newBundle(): Promise<SupportBundle> {
+  const { reports } = await service.api.get<{ reports: string }>('/v1/trust/online-keys');
+  const said = { site: subject.site, at: new Date(), agentVersion: '1' };
+  return sealSupportBundle(said, [{ name: 'a.json', bytes: Buffer.from('{}') }], siteKey, Buffer.from(reports));
+}
 
 async function tokenOfAnother(): Promise<string> {
   const token = `rlv_${'s'.repeat(43)}`;
@@ -304,6 +332,22 @@ const CALLS: Readonly<Record<string, () => Made | Promise<Made>>> = {
   'get /v1/sites/:id/events': () => ({ path: `/v1/sites/${subject.site}/events` }),
   'get /v1/fleet/summary': () => ({ path: '/v1/fleet/summary' }),
   'post /v1/receipts': () => ({ path: '/v1/receipts', body: NO_RECEIPT, refused: 'report-refused' }),
+  'post /v1/support-bundles': () => ({ path: '/v1/support-bundles', body: next.head }),
+  'put /v1/support-bundles/:bundle/parts/:digest': () => {
+    const [part] = next.parts as [Buffer];
+    return { path: `/v1/support-bundles/${supportBundleId(next.head)}/parts/${sha256Hex(part)}`, body: part };
+  },
+  'get /v1/sites/:id/support-bundles': () => ({ path: `/v1/sites/${subject.site}/support-bundles` }),
+  'get /v1/sites/:id/support-bundles/:bundle': () => ({ path: `/v1/sites/${subject.site}/support-bundles/${bundle}` }),
+  'get /v1/sites/:id/support-bundles/:bundle/content': () => ({
+    path: `/v1/sites/${subject.site}/support-bundles/${bundle}/content`,
+  }),
+  'get /v1/sites/:id/support-bundles/:bundle/key': () => ({
+    path: `/v1/sites/${subject.site}/support-bundles/${bundle}/key`,
+  }),
+  'delete /v1/sites/:id/support-bundles/:bundle': () => ({
+    path: `/v1/sites/${subject.site}/support-bundles/${bundle}`,
+  }),
   'delete /v1/sites/:id': () => ({ path: `/v1/sites/${subject.site}` }),
   'post /v1/rollouts': () => ({
     path: '/v1/rollouts',

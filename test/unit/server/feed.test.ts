@@ -204,7 +204,7 @@ test('connections on which nothing happens are ended, and do not keep the port f
   const handler = () => undefined;
   const key = randomBytes(32);
   const log = { warn: () => undefined } as unknown as Logger;
-  const sites = pskServer(handler, async () => ({ organization: 'acme', key }), log);
+  const sites = pskServer(handler, async () => ({ license: 'lic', organization: 'acme', isRelay: false, key }), log);
   sites.server.listen(0, '127.0.0.1');
   await once(sites.server, 'listening');
   const { port } = sites.server.address() as net.AddressInfo;
@@ -228,7 +228,7 @@ test('connections begun with the id of a license take none of its places; those 
   const log = { warn: () => undefined } as unknown as Logger;
   const sites = pskServer(
     () => undefined,
-    async () => ({ organization: 'acme', key }),
+    async () => ({ license: 'lic', organization: 'acme', isRelay: false, key }),
     log,
   );
   t.after(() => sites.close());

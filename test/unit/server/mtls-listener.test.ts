@@ -41,7 +41,12 @@ before(async () => {
     served.push(LICENSE);
     response.end('served');
   };
-  const remembersAll = async () => ({ license: LICENSE, organization: 'acme', stillOpens: async () => true });
+  const remembersAll = async () => ({
+    license: LICENSE,
+    organization: 'acme',
+    isRelay: false,
+    stillOpens: async () => true,
+  });
   const log = { warn: () => undefined } as unknown as Logger;
   const certificates = { authority: authority.certificate.toString('pem'), shown: await serverOf(authority) };
   port = mtlsServer(handler, certificates, remembersAll, log);
@@ -216,7 +221,7 @@ test('connections on which nothing happens are ended, and do not keep the port f
   const other = mtlsServer(
     () => undefined,
     { authority: authority.certificate.toString('pem'), shown: await serverOf(authority) },
-    async () => ({ license: LICENSE, organization: 'acme', stillOpens: async () => true }),
+    async () => ({ license: LICENSE, organization: 'acme', isRelay: false, stillOpens: async () => true }),
     { warn: () => undefined } as unknown as Logger,
   );
   other.server.listen(0, '127.0.0.1');

@@ -43,7 +43,9 @@ test('tokens of before keep what they could do, in the first organization, under
       ['b', 'admin', 'default'],
     ],
   );
-  for (const { scopes } of tokens) assert.deepEqual(scopes, SCOPES);
+  // Support bundles came later; the token of the administrator is given such scopes at the start.
+  const then = SCOPES.filter(scope => !scope.startsWith('support:'));
+  for (const { scopes } of tokens) assert.deepEqual(scopes, then);
   assert.deepEqual(await rows('select id, name, revision from organizations'), [
     { id: 'default', name: 'default', revision: 1 },
   ]);

@@ -189,9 +189,8 @@ export class NodeStep {
   /** When a failed node turns up on the right image after all, it is taken on again. */
   #retake(node: Node, record: NodeRecord): void {
     if (isBack(node, record) && node.image === this.#world.plan.target.image) {
-      return this.#move(node, record, 'verifying', 'It came back after all.');
+      this.#move(node, record, 'verifying', 'It came back after all.');
     }
-    this.wait(`${node.id} has failed and needs an operator`);
   }
 
   /** Drivers of which something still depends on the node. */

@@ -2,10 +2,19 @@
 import type { NodeId } from '../../agent/model/inventory.ts';
 import type { NodeRecord, Rollover } from '../../agent/model/rollover.ts';
 import type { Cluster } from './cluster.ts';
-import type { Sender } from './orders.ts';
 import { VM_MB } from './shape.ts';
 
 export type Invariant = 'I1' | 'I2' | 'I3' | 'I4' | 'I5' | 'I6' | 'I7' | 'I8' | 'L1' | 'L2' | 'clients';
+
+/** Who gives an order. */
+export interface Sender {
+  /** In which it leads. */
+  readonly epoch: number;
+  /** What its order says. */
+  readonly said: number;
+  /** When it looked at the cluster for the last time before. */
+  readonly lookedAtMs: number;
+}
 
 export class Violation extends Error {
   readonly invariant: Invariant;
@@ -90,7 +99,11 @@ export class Checks {
     const canGo = [...this.#cluster.machines.values()].some(
       ({ id, image }) => image !== this.#target && this.#cluster.serves(id) && this.#mayGo(id),
     );
-    if (rollover && !canGo) return;
+    // One that cannot be emptied keeps its place before the others.
+    const isFull = [...records].some(
+      ([id, { state }]) => state === 'draining' && this.#vmsOn(id) > this.#slotsBeside(id),
+    );
+    if (rollover && (!canGo || (isFull && /virtual machine/.test(rollover.reason)))) return;
     if (broken.length === 0) this.#break('L1', `nothing is broken, and it does not end. ${text}`);
     const failed = [...records].filter(([, { state }]) => state === 'failed').map(([id]) => id);
     const named = [...broken.map(({ id }) => id), ...failed].some(id => rollover?.reason.includes(id));
@@ -112,15 +125,18 @@ export class Checks {
     return takes.reduce((sum, { id }) => sum + Math.floor((shape.nodeMemoryMb - this.#cluster.usedMb(id)) / VM_MB), 0);
   }
 
+  #vmsOn(id: NodeId): number {
+    return [...this.#cluster.vms.values()].filter(({ host }) => host === id).length;
+  }
+
   /** It could go alone. */
   #mayGo(id: NodeId): boolean {
     const { groups, quorums, shape } = this.#cluster;
     const whole = (node: NodeId) => node !== id && this.#cluster.isWhole(node);
     const holds = groups.filter(({ acting }) => acting.includes(id));
     const sits = quorums.filter(({ members }) => members.includes(id));
-    const leaving = [...this.#cluster.vms.values()].filter(({ host }) => host === id).length;
     return (
-      leaving <= this.#slotsBeside(id) &&
+      this.#vmsOn(id) <= this.#slotsBeside(id) &&
       holds.every(({ acting }) => acting.filter(whole).length >= shape.minSize) &&
       sits.every(({ members }) => members.filter(whole).length * 2 > members.length)
     );

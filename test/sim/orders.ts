@@ -1,21 +1,12 @@
 // Where orders arrive: they are held against what is promised, and then obeyed.
 import type { NodeId } from '../../agent/model/inventory.ts';
-import type { Checks } from './checks.ts';
+import type { Checks, Sender } from './checks.ts';
 import type { Cluster } from './cluster.ts';
 
 export type Order =
   | { readonly kind: 'compute' | 'noout'; readonly node: NodeId; readonly on: boolean }
   | { readonly kind: 'migrate'; readonly vm: string; readonly node: NodeId }
   | { readonly kind: 'reboot'; readonly node: NodeId; readonly bootId: string };
-
-export interface Sender {
-  /** In which it leads. */
-  readonly epoch: number;
-  /** What its order says. */
-  readonly said: number;
-  /** When it looked at the cluster for the last time before. */
-  readonly lookedAtMs: number;
-}
 
 export class Orders {
   readonly lookedAtMs = new Map<string, number>();

@@ -7,7 +7,7 @@ import { RolloverError } from '../signing/index.ts';
 import type { ConsoleBackend } from './api/console-api.ts';
 import { type ConsoleState, consoleState, type Installed, type Proposal } from './api/state.ts';
 import type { BootRelease, BootSource } from './boot/boot-service.ts';
-import type { Change, Coordination, Leadership } from './coordination/coordination.ts';
+import type { Change, Coordination } from './coordination/coordination.ts';
 import { agentError } from './errors.ts';
 import { observe } from './inventory/observe.ts';
 import { isEnded, mayBegin, type RolloverDeed } from './lifecycle/rollover.ts';
@@ -44,8 +44,8 @@ export interface DaemonOptions {
 
 export class Daemon implements ConsoleBackend {
   readonly #options: DaemonOptions;
-  readonly #leadership: Leadership;
-  readonly #executor: Executor;
+  readonly #lead: () => Promise<Executor>;
+  #executor: Executor;
   readonly #watcher: UpdateWatcher;
   readonly #listeners = new Set<() => void>();
   readonly #certificateEnd: Date | undefined;
@@ -56,9 +56,9 @@ export class Daemon implements ConsoleBackend {
   #seats: SeatLease | undefined;
   #sent = '';
 
-  constructor(options: DaemonOptions, leadership: Leadership, executor: Executor) {
+  constructor(options: DaemonOptions, lead: () => Promise<Executor>, executor: Executor) {
     this.#options = options;
-    this.#leadership = leadership;
+    this.#lead = lead;
     this.#executor = executor;
     this.#plan = new KeptPlan(options.drivers);
     this.#certificateEnd = certificateEnd(options.site);
@@ -79,11 +79,8 @@ export class Daemon implements ConsoleBackend {
 
   /** Becomes the leader and takes up what an earlier one left. */
   static async start(options: DaemonOptions): Promise<Daemon> {
-    const { coordination, drivers, rebootTimeoutMs, now } = options;
-    const leadership = await coordination.campaign();
-    const onCompleted = (plan: Plan): readonly Change[] => [installedChange(plan, daemon.#watcher.releases)];
-    const executor = await Executor.take({ coordination, leadership, drivers, rebootTimeoutMs, now, onCompleted });
-    const daemon: Daemon = new Daemon(options, leadership, executor);
+    const lead = () => newTerm(options, plan => [installedChange(plan, daemon.#watcher.releases)]);
+    const daemon: Daemon = new Daemon(options, lead, await lead());
     await daemon.#watcher.look();
     daemon.#seats = await readSeats(options.directory);
     // Before anything is looked for: what is next follows from what is installed.
@@ -97,6 +94,7 @@ export class Daemon implements ConsoleBackend {
     try {
       await this.#watcher.look();
       this.#inventory = await observe(this.#options.drivers);
+      if (this.#executor.isOver) this.#executor = await this.#lead();
       await this.#adoptRelease(this.#inventory);
       this.#clusterProblem = undefined;
       acted = await this.#executor.tick(this.#inventory);
@@ -173,7 +171,7 @@ export class Daemon implements ConsoleBackend {
     const path = this.#watcher.pathFrom(this.#installed?.version);
     return consoleState({
       site: this.#options.site,
-      epoch: this.#leadership.epoch,
+      epoch: this.#executor.epoch,
       installed: this.#installed,
       update: { ...this.#watcher.status, ...(path ? { path } : {}) },
       knowledge: this.#knowledge,
@@ -319,6 +317,12 @@ export class Daemon implements ConsoleBackend {
     this.#sent = now;
     for (const listener of this.#listeners) listener();
   }
+}
+
+function newTerm(options: DaemonOptions, onCompleted: (plan: Plan) => readonly Change[]): Promise<Executor> {
+  const { coordination, drivers, rebootTimeoutMs, now } = options;
+  const elapsedMs = () => performance.now();
+  return Executor.lead(coordination, { drivers, rebootTimeoutMs, now, elapsedMs, onCompleted });
 }
 
 /** A rollover that has begun goes on, whatever was withdrawn since; it is said. */

@@ -24,13 +24,16 @@ export function reserve(drivers: readonly Driver[], node: NodeId, plan: string, 
   return changes;
 }
 
-/** Gives a node back: called in the same commit that makes it active, after every effect was seen to be gone. */
-export function release(drivers: readonly Driver[], node: NodeId): readonly Change[] {
-  const changes: Change[] = [{ op: 'delete', key: ledgerKeys.reservation(node) }];
-  for (const driver of drivers) {
-    driver.effects(node).forEach((_, index) => {
-      changes.push({ op: 'delete', key: ledgerKeys.effect(driver.name, node, index) });
-    });
-  }
-  return changes;
+/** Gives a node back, in the commit that makes it active. Its effects are owned for a while longer: see `sweep.ts`. */
+export function release(node: NodeId): readonly Change[] {
+  return [{ op: 'delete', key: ledgerKeys.reservation(node) }];
+}
+
+/** Owns nothing on a node any more. */
+export function disown(drivers: readonly Driver[], node: NodeId): readonly Change[] {
+  return drivers.flatMap(driver =>
+    driver
+      .effects(node)
+      .map((_, index) => ({ op: 'delete' as const, key: ledgerKeys.effect(driver.name, node, index) })),
+  );
 }

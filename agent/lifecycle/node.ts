@@ -40,11 +40,14 @@ export const NODE_TRANSITIONS: Readonly<Record<NodeState, Readonly<Partial<Recor
     failed: 'it does not stop',
   },
   rebooting: { verifying: 'it is back with a new boot id', failed: 'it does not come back' },
-  verifying: { active: 'it runs the right image and everything on it is healthy', failed: 'it runs something else' },
+  verifying: {
+    active: 'it runs the right image and everything on it is healthy',
+    failed: 'it runs something else, or is lost again',
+  },
   failed: {
     verifying: 'it came back after all',
     fenced: 'it is confirmed to be powered off',
-    stopping: 'it is tried again',
+    drained: 'it is tried again',
   },
   fenced: { stopping: 'it is started again', quarantined: 'its image failed twice', removed: 'it is taken away' },
   quarantined: { stopping: 'the operator tries it again', removed: 'it is taken away' },

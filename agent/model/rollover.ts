@@ -19,6 +19,8 @@ export interface NodeRecord {
   readonly sinceMs: number;
   /** Boot id before our reboot: another one proves that the node came back. */
   readonly bootIdBefore?: string;
+  /** It failed, and is tried again: it takes no load before it has come back well. */
+  readonly isRetried?: true;
   /** Manifest digest of the release that the node is to boot. */
   readonly release?: string;
 }

@@ -25,7 +25,8 @@ export function checkPlan(plan: Plan, inventory: Inventory, failed: readonly Nod
 }
 
 /** Who is in it: every node that has to be, once, and nobody else. */
-function membership({ turns, leftOut, target }: Plan, { nodes }: Inventory, failed: readonly NodeId[]): string[] {
+function membership({ turns, leftOut, target }: Plan, inventory: Inventory, failed: readonly NodeId[]): string[] {
+  const { nodes } = inventory;
   const findings: string[] = [];
   const known = new Map(nodes.map(node => [node.id, node]));
   const seen = new Set<NodeId>();
@@ -36,15 +37,21 @@ function membership({ turns, leftOut, target }: Plan, { nodes }: Inventory, fail
     if (!found) findings.push(`${node} is not in the cluster.`);
     else if (found.power !== 'up' && !failed.includes(node)) findings.push(`${node} is not up.`);
   }
-  for (const node of failed) if (!seen.has(node)) findings.push(`${node} has failed and is not tried again.`);
   const excused = new Set(leftOut.map(({ node }) => node));
+  for (const node of failed)
+    if (!seen.has(node) && !excused.has(node)) findings.push(`${node} has failed and is not tried again.`);
   for (const { id, image, power } of nodes) {
     const isDone = target.image === undefined || image === target.image;
     if (isDone || seen.has(id)) continue;
     if (!excused.has(id)) findings.push(`${id} is left on an old image.`);
-    else if (power === 'up') findings.push(`${id} is left out, and it is up.`);
+    else if (power === 'up' && mayGoAlone(id, inventory)) findings.push(`${id} is left out, and it could go.`);
   }
   return findings;
+}
+
+function mayGoAlone(node: NodeId, inventory: Inventory): boolean {
+  const alone: readonly Turn[] = [{ node, drainMs: 0, stopMs: 1, backMs: 2, wholeMs: 3 }];
+  return [storage, quorums, memory].every(rule => rule(alone, inventory) === undefined);
 }
 
 /** Waves and turns tell of the same nodes, and a turn goes forward. */

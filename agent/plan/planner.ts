@@ -13,12 +13,15 @@ import { type Schedule, schedule } from './schedule.ts';
 import { cutWaves, type Group, type Stuck } from './waves.ts';
 import { advice } from './what-if.ts';
 
+/** Each plans the whole rollover once; then all that are left are left out. */
+const ROUNDS = 16;
+
 /** The part of a driver that planning needs. */
 export type PlanningRule = Rule & Pick<Driver, 'tasks'>;
 
 export interface PlanOptions {
   readonly policy?: RolloutPolicy;
-  /** Nodes that failed on the way to another release: out of service already, and tried first, one by one. */
+  /** Nodes that failed before: out of service already, and tried first, one by one, where they can be reached. */
   readonly failed?: readonly NodeId[];
 }
 
@@ -26,7 +29,10 @@ export interface PlanOptions {
 export interface Course {
   readonly domains: readonly Domain[];
   readonly groups: readonly Group[];
+  /** Nodes that may not go even alone. */
   readonly stuck: readonly Stuck[];
+  /** All others. */
+  readonly rolled: readonly Node[];
   readonly durations: Durations;
   readonly schedule: Schedule;
 }
@@ -38,11 +44,15 @@ export function makePlan(
   rules: readonly PlanningRule[],
   { policy = DEFAULT_POLICY, failed = [] }: PlanOptions = {},
 ): Plan {
-  const inventory = asIfRepaired(seen, failed);
+  const lost = seen.nodes.filter(isLost);
+  const tried = failed.filter(id => !lost.some(node => node.id === id));
+  const inventory = asIfRepaired(seen, tried);
   const pending = inventory.nodes.filter(node => target.image !== undefined && node.image !== target.image);
-  const leftOut = pending.filter(({ power }) => power === 'down' || power === 'unknown').map(whyLeftOut);
-  const rolled = pending.filter(({ power }) => power === 'up');
-  const course = courseOf(inventory, rolled, rules, policy, failed);
+  const up = pending.filter(({ power }) => power === 'up');
+  const plan = (nodes: readonly Node[]) => courseOf(inventory, nodes, rules, policy, tried);
+  const { course, waiting } = lost.length > 0 ? withoutStuck(plan, up) : { course: plan(up), waiting: [] };
+  const { rolled } = course;
+  const leftOut = [...pending.filter(isLost).map(whyLeftOut), ...waiting];
   const { ms, because } = lowerBound(inventory, course.domains, course.durations);
   const { endMs, turns } = course.schedule;
   const unsure = uncertainty(inventory.estimates);
@@ -52,20 +62,36 @@ export function makePlan(
     policy,
     failureDomain: failureDomain(inventory),
     tasks: tasksOf(inventory, target, rules),
-    waves: course.groups.map((group, index) => waveOf(group, index, course, failed)),
+    waves: course.groups.map((group, index) => waveOf(group, index, course, tried)),
     turns,
     leftOut,
     etaMs: endMs,
     bandMs: [Math.max(Math.min(ms, endMs), Math.round(endMs * (1 - unsure))), Math.round(endMs * (1 + unsure))],
     lowerBoundMs: Math.min(ms, endMs),
     binding: because,
-    advice: advice(inventory, endMs, more => courseOf(more, rolled, rules, policy, failed).schedule.endMs),
+    advice: advice(inventory, endMs, more => courseOf(more, rolled, rules, policy, tried).schedule.endMs),
     waitsFor: unique([
       ...pending.filter(({ power }) => power === 'booting').map(({ id }) => `${id} is booting`),
-      ...(leftOut.length > 0 && leftOut.length === pending.length ? ['none of the nodes to be rolled is up'] : []),
-      ...[...course.stuck, ...course.schedule.stuck].map(({ reason }) => reason),
+      ...(leftOut.length === pending.length ? leftOut.map(({ reason }) => reason) : []),
+      ...[...(lost.length > 0 ? [] : course.stuck), ...course.schedule.stuck].map(({ reason }) => reason),
     ]),
   };
+}
+
+/** What cannot go without a node that is lost is left out as well, the first in line by itself, until all that is left can. */
+function withoutStuck(plan: (nodes: readonly Node[]) => Course, nodes: readonly Node[]) {
+  let course = plan(nodes);
+  const waiting = [...course.stuck];
+  for (let round = 1; ; round++) {
+    const { rolled, schedule } = course;
+    // What is tried again is not left out: the plan waits for it.
+    const stuck = schedule.stuck.filter(({ node }) => rolled.some(({ id }) => id === node));
+    if (stuck.length === 0) break;
+    const leaving = round < ROUNDS ? stuck.slice(0, 1) : stuck;
+    course = plan(rolled.filter(({ id }) => !leaving.some(({ node }) => node === id)));
+    waiting.push(...leaving, ...course.stuck);
+  }
+  return { course, waiting };
 }
 
 /** From the nodes that are to be rolled to who goes when. */
@@ -101,6 +127,7 @@ export function courseOf(
     domains,
     groups,
     stuck,
+    rolled: rolled.filter(({ id }) => !stuck.some(({ node }) => node === id)),
     durations,
     schedule: schedule(groups, new Ledger(rules, inventory), durations, options),
   };
@@ -150,6 +177,11 @@ function asIfRepaired(inventory: Inventory, failed: readonly NodeId[]): Inventor
 function retry({ nodes }: Inventory, node: NodeId): Group {
   const rack = nodes.find(({ id }) => id === node)?.rack;
   return { nodes: [node], ...(rack === undefined ? {} : { rack }), isGated: true, safety: [] };
+}
+
+/** Nothing can be done about it from here: it is left out, and so is what may not go without it. */
+function isLost({ power }: Node): boolean {
+  return power === 'down' || power === 'unknown';
 }
 
 function whyLeftOut({ id, power }: Node): LeftOut {

@@ -135,8 +135,12 @@ class Run {
       const waiting = this.#ready[group] as NodeId[];
       if (waiting.length > 0) this.#ready[group] = waiting.filter(node => !this.#stop(node, group));
     }
+    let isOneWaiting = false;
     for (let group = this.#firstAway; this.#isTurnOf(group, this.#mayBeEmptied); group++) {
+      // Who does not fit to what is down is passed by those that may go down before it, and by no others.
+      if (isOneWaiting && !this.#isTurnOf(group, mayGoDown)) return;
       if (!this.#drainGroup(group)) return;
+      isOneWaiting ||= (this.#pending[group] as NodeId[]).length > 0;
     }
   }
 

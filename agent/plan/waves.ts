@@ -43,7 +43,7 @@ export function cutWaves(
       if (blocked) stuck.push(blocked);
       else {
         groups.push({ nodes: taken, ...(rack === undefined ? {} : { rack }), isGated: limit < widest, safety });
-        limit = Math.min(widest, limit * policy.growth);
+        limit = Math.min(widest, Math.max(limit, taken.length * policy.growth));
       }
     }
   }

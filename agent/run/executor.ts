@@ -4,27 +4,33 @@
 import { counted } from '../../signing/index.ts';
 import type { Change, Coordination, Leadership } from '../coordination/coordination.ts';
 import { agentError } from '../errors.ts';
-import { release, reserve } from '../ledger/reservations.ts';
+import { disown, release, reserve } from '../ledger/reservations.ts';
+import { isInService, sweep } from '../ledger/sweep.ts';
 import { mayBecome } from '../lifecycle/node.ts';
 import { type Deed, isEnded, mayBegin, ROLLOVER_DEEDS, type RolloverDeed } from '../lifecycle/rollover.ts';
 import type { Inventory, NodeId } from '../model/inventory.ts';
 import type { Plan } from '../model/plan.ts';
 import type { JournalEntry, NodeRecord, OwnedEffect, Rollover } from '../model/rollover.ts';
 import { checkPlan, planHash } from '../plan/check.ts';
+import { makePlan } from '../plan/planner.ts';
 import type { Driver } from '../sdk/index.ts';
+import { changed } from './misfit.ts';
 import type { Call, Move } from './node-step.ts';
+import { Orders } from './orders.ts';
 import { type Decision, step } from './step.ts';
 import type { TaskCall } from './task-step.ts';
+import type { World } from './world.ts';
 
 /** The journal keeps this many entries; a rollover of a thousand nodes writes about six thousand. */
 const JOURNAL_KEPT = 20_000;
 
 export interface ExecutorOptions {
-  readonly coordination: Coordination;
   readonly leadership: Leadership;
   readonly drivers: readonly Driver[];
   readonly rebootTimeoutMs: number;
   now(): number;
+  /** Of a clock that never jumps; milliseconds. */
+  elapsedMs(): number;
   /** Called when the rollover ends well, in the same commit. */
   onCompleted(plan: Plan): readonly Change[];
 }
@@ -33,6 +39,7 @@ export interface ExecutorView {
   readonly rollover: Rollover | undefined;
   readonly plan: Plan | undefined;
   readonly records: ReadonlyMap<NodeId, NodeRecord>;
+  /** Of nodes that are out of service. */
   readonly effects: readonly OwnedEffect[];
   readonly journal: readonly JournalEntry[];
 }
@@ -42,18 +49,27 @@ export class Executor {
   readonly #options: ExecutorOptions;
   readonly #values: Map<string, unknown>;
   #nextEntry: number;
+  #isOver = false;
+  readonly #orders: Orders;
   /** One thing at a time: a click must not come between the halves of a round. */
   #queue: Promise<unknown> = Promise.resolve();
 
   constructor(options: ExecutorOptions, values: ReadonlyMap<string, unknown>) {
     this.#options = options;
     this.#values = new Map(values);
+    this.#orders = new Orders(options.leadership, options.elapsedMs);
     const newest = this.#keys('journal/').at(-1);
     this.#nextEntry = newest === undefined ? 0 : Number(newest.slice('journal/'.length)) + 1;
   }
 
-  static async take(options: ExecutorOptions): Promise<Executor> {
-    return new Executor(options, await options.coordination.read(''));
+  /** Becomes the leader, and takes up what an earlier one left. */
+  static async lead(coordination: Coordination, options: Omit<ExecutorOptions, 'leadership'>): Promise<Executor> {
+    const leadership = await coordination.campaign();
+    return new Executor({ ...options, leadership }, await coordination.read(''));
+  }
+
+  get epoch(): number {
+    return this.#options.leadership.epoch;
   }
 
   /**
@@ -96,9 +112,15 @@ export class Executor {
       { op: 'put', key: 'plan', value: plan },
       { op: 'put', key: 'rollover', value: rollover },
     ];
-    for (const node of failedNodes(records)) {
-      const bootIdBefore = inventory.nodes.find(({ id }) => id === node)?.bootId ?? '';
-      const record: NodeRecord = { state: 'stopping', sinceMs: started, bootIdBefore, release: plan.target.manifest };
+    const planned = new Set(plan.turns.map(({ node }) => node));
+    for (const node of failedNodes(records).filter(failed => planned.has(failed))) {
+      const image = inventory.nodes.find(({ id }) => id === node)?.image;
+      // It may have come back meanwhile, with the right image: then it is taken back, and not told to boot once more.
+      const isBack = image === plan.target.image;
+      const release = plan.target.manifest;
+      const record: NodeRecord = isBack
+        ? { state: 'verifying', sinceMs: started, release }
+        : { state: 'drained', sinceMs: started, release, isRetried: true };
       changes.push({ op: 'put', key: `nodes/${node}`, value: record });
     }
     await this.#commit(changes, {
@@ -121,15 +143,66 @@ export class Executor {
 
   async #tick(inventory: Inventory): Promise<boolean> {
     const { rollover, plan } = this.view();
+    if (plan) await this.#sweep(inventory, plan);
     if (!rollover || !plan || isEnded(rollover.status)) return false;
     const { status } = rollover;
     const { drivers, rebootTimeoutMs } = this.#options;
     const records = this.#records();
-    const decision = step({ status, inventory, plan, records, drivers, nowMs: this.#options.now(), rebootTimeoutMs });
+    const quietMs = (node: NodeId) => this.#orders.quietMs(node);
+    const nowMs = this.#options.now();
+    const world = { status, inventory, plan, records, drivers, nowMs, quietMs, rebootTimeoutMs };
+    const decision = step(world);
+    if (decision.isMisfit) return this.#refit(rollover, world, decision);
     for (const action of decision.actions) if (action.kind === 'move') await this.#move(action, rollover.plan);
-    const failures = await this.#call(decision, inventory);
+    const calls = decision.actions.filter((action): action is Call | TaskCall => action.kind !== 'move');
+    const scene = { inventory, out: decision.out, target: plan.target, records: this.#records() };
+    const failures = await this.#orders.send(calls, scene);
     await this.#report(rollover, plan, decision, failures);
     return decision.actions.length > 0;
+  }
+
+  /** Also after the rollover: what an order that came late has done to a node in service is taken back. */
+  async #sweep(inventory: Inventory, { target }: Plan): Promise<void> {
+    const { drivers } = this.#options;
+    const [effects, records] = [this.#effects(), this.#records()];
+    if (effects.length === 0) return;
+    const quietMs = (node: NodeId) => this.#orders.quietMs(node);
+    const { owing, clean } = sweep({ effects, records, inventory, drivers, quietMs });
+    const calls = owing.map(({ node, driver }) => ({ kind: 'undrain' as const, nodes: [node], driver }));
+    if (calls.length > 0) await this.#orders.send(calls, { inventory, out: new Set(), target, records });
+    if (clean.length > 0) await this.#commit(clean.flatMap(node => disown(drivers, node)));
+  }
+
+  /** Plans the rest anew. What changes more than the policy allows waits for the operator, who finds the plan as a proposal. */
+  async #refit(rollover: Rollover, world: World, decision: Decision): Promise<boolean> {
+    const { inventory, drivers, plan } = world;
+    const next = makePlan(inventory, plan.target, drivers, { policy: plan.policy });
+    const [objection] = [...next.waitsFor, ...checkPlan(next, inventory)];
+    const { nodes, ofNodes } = changed(world, next);
+    const needsConsent = nodes * 100 > plan.policy.consentAbovePercent * ofNodes;
+    if (objection !== undefined || needsConsent) {
+      const consent = `the rest of the plan changes for ${nodes} of ${counted(ofNodes, 'node')}, and waits for consent.`;
+      const reason = `${decision.reason.split(':')[0]}: ${objection ?? consent}`;
+      await this.#report(
+        rollover,
+        plan,
+        { ...decision, status: objection === undefined ? 'blocked' : 'running', reason },
+        [],
+      );
+      return false;
+    }
+    const reason = `Planned anew, because ${decision.reason}`;
+    const changes: Change[] = [
+      { op: 'put', key: 'plan', value: next },
+      { op: 'put', key: 'rollover', value: { ...rollover, plan: planHash(next), status: 'running', reason } },
+    ];
+    await this.#commit(changes, { text: reason });
+    return true;
+  }
+
+  /** A commit failed, and nobody knows whether it counts: the truth has to be read anew, by a new term. */
+  get isOver(): boolean {
+    return this.#isOver;
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -148,7 +221,7 @@ export class Executor {
       rollover: this.#rollover,
       plan: this.#values.get('plan') as Plan | undefined,
       records: this.#records(),
-      effects: this.#keys('effects/').map(key => this.#values.get(key) as OwnedEffect),
+      effects: this.#effects().filter(({ node }) => !isInService(this.#records().get(node))),
       journal: this.#keys('journal/').map(key => this.#values.get(key) as JournalEntry),
     };
   }
@@ -162,33 +235,8 @@ export class Executor {
     const { drivers, leadership } = this.#options;
     const changes: Change[] = [{ op: 'put', key: `nodes/${move.node}`, value: move.record }];
     if (move.to === 'draining') changes.push(...reserve(drivers, move.node, plan, leadership.epoch));
-    if (move.to === 'active') changes.push(...release(drivers, move.node));
+    if (move.to === 'active') changes.push(...release(move.node));
     await this.#commit(changes, { node: move.node, from: move.from, to: move.to, text: move.text });
-  }
-
-  /** Orders go out together; one that fails is tried again in the next round. */
-  async #call(decision: Decision, inventory: Inventory): Promise<readonly string[]> {
-    const calls = decision.actions.filter((action): action is Call | TaskCall => action.kind !== 'move');
-    const order = { epoch: this.#options.leadership.epoch };
-    const { target } = this.#values.get('plan') as Plan;
-    const results = await Promise.allSettled(
-      calls.map(async call => {
-        const { driver } = call;
-        if (call.kind === 'task') return driver.perform?.(call.name, target, order);
-        if (call.kind === 'drain') return driver.drain(inventory, call.nodes, decision.out, order);
-        for (const node of call.nodes) {
-          if (call.kind === 'undrain') await driver.undrain(node, order);
-          else await driver.apply(node, target, order);
-        }
-        return undefined;
-      }),
-    );
-    return results.flatMap((result, i) => {
-      if (result.status === 'fulfilled') return [];
-      const call = calls[i] as Call | TaskCall;
-      const what = call.kind === 'task' ? call.name : `${call.kind} ${call.nodes.join(', ')}`;
-      return [`${call.driver.name} could not ${what}: ${(result.reason as Error).message}`];
-    });
   }
 
   async #report(rollover: Rollover, plan: Plan, decision: Decision, failures: readonly string[]): Promise<void> {
@@ -210,19 +258,28 @@ export class Executor {
     });
   }
 
-  async #commit(changes: readonly Change[], entry: Omit<JournalEntry, 'at' | 'epoch'>): Promise<void> {
-    const { leadership, now } = this.#options;
-    const journal: JournalEntry = { at: now(), epoch: leadership.epoch, ...entry };
-    const all: Change[] = [...changes, { op: 'put', key: journalKey(this.#nextEntry), value: journal }];
-    if (this.#nextEntry >= JOURNAL_KEPT) {
-      all.push({ op: 'delete', key: journalKey(this.#nextEntry - JOURNAL_KEPT) });
-    }
-    await leadership.commit(all);
-    this.#nextEntry++;
+  /** Without an entry where nothing is decided. */
+  async #commit(changes: readonly Change[], entry?: Omit<JournalEntry, 'at' | 'epoch'>): Promise<void> {
+    const { leadership } = this.#options;
+    const all = entry ? [...changes, ...this.#journal(entry)] : changes;
+    if (this.#isOver) throw agentError('stale-epoch', `The term of epoch ${leadership.epoch} is over.`);
+    await leadership.commit(all).catch(error => {
+      this.#isOver = true;
+      throw error;
+    });
+    if (entry) this.#nextEntry++;
     for (const change of all) {
       if (change.op === 'put') this.#values.set(change.key, change.value);
       else this.#values.delete(change.key);
     }
+  }
+
+  #journal(entry: Omit<JournalEntry, 'at' | 'epoch'>): readonly Change[] {
+    const { leadership, now } = this.#options;
+    const value: JournalEntry = { at: now(), epoch: leadership.epoch, ...entry };
+    const put: Change = { op: 'put', key: journalKey(this.#nextEntry), value };
+    if (this.#nextEntry < JOURNAL_KEPT) return [put];
+    return [put, { op: 'delete', key: journalKey(this.#nextEntry - JOURNAL_KEPT) }];
   }
 
   get #rollover(): Rollover | undefined {
@@ -232,6 +289,10 @@ export class Executor {
   #records(): ReadonlyMap<NodeId, NodeRecord> {
     const prefix = 'nodes/';
     return new Map(this.#keys(prefix).map(key => [key.slice(prefix.length), this.#values.get(key) as NodeRecord]));
+  }
+
+  #effects(): readonly OwnedEffect[] {
+    return this.#keys('effects/').map(key => this.#values.get(key) as OwnedEffect);
   }
 
   #keys(prefix: string): string[] {

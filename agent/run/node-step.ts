@@ -1,5 +1,6 @@
 // What is done next for one node, by its state in the record and by what is seen of it.
 import type { Ledger } from '../ledger/ledger.ts';
+import { ORDER_LIFE_MS } from '../ledger/sweep.ts';
 import type { NodeState } from '../lifecycle/node.ts';
 import type { Node, NodeId } from '../model/inventory.ts';
 import type { NodeRecord } from '../model/rollover.ts';
@@ -81,9 +82,10 @@ export class NodeStep {
     const node = this.#nodes.get(id);
     const record = this.#world.records.get(id);
     if (!node || !record) return;
+    if (record.isRetried) return this.#move(node, record, 'failed', 'It is not tried again now.');
     const owing = this.#world.drivers.filter(driver => !driver.undrained(this.#world.inventory, id).ok);
     for (const driver of owing) this.#call('undrain', node, driver);
-    if (owing.length === 0) this.#move(node, record, 'active', 'It stays as it is: the rollover has stopped.');
+    if (owing.length === 0) this.#move(node, record, 'active', 'It takes load again.');
   }
 
   wait(reason: string): void {
@@ -96,6 +98,7 @@ export class NodeStep {
   }
 
   #drain(node: Node, record: NodeRecord): void {
+    if (this.#isOnTarget(node)) return this.giveBack(node.id);
     const busy = this.#busy(node);
     for (const driver of busy) this.#draining.set(driver, [...(this.#draining.get(driver) ?? []), node.id]);
     const first = busy[0];
@@ -105,6 +108,7 @@ export class NodeStep {
 
   /** Looks once more: between its first move and here, something else may have failed, or may have come back to it. */
   #stop(node: Node, record: NodeRecord): void {
+    if (this.#isOnTarget(node)) return this.giveBack(node.id);
     const [busy] = this.#busy(node);
     if (busy) return this.#refill(node, record, busy);
     const { ok, reasons } = this.#ledger.mayStop(node.id);
@@ -117,16 +121,33 @@ export class NodeStep {
   #reboot(node: Node, record: NodeRecord): void {
     const gone = node.power !== 'up' || node.bootId !== record.bootIdBefore;
     if (gone) return this.#move(node, record, 'rebooting', 'Its services are down and it boots again.');
-    const [busy] = this.#busy(node);
-    if (busy) return this.#refill(node, record, busy);
-    const { ok, reasons } = this.#mayStayDown(node.id);
-    if (!ok) return this.wait(reasons[0] as string);
+    const objection = this.#objection(node);
+    if (objection !== undefined) return this.#recall(node, record, objection);
     for (const driver of this.#world.drivers) this.#call('apply', node, driver);
   }
 
   #refill(node: Node, record: NodeRecord, busy: Driver): void {
     const { reason } = busy.drained(this.#world.inventory, node.id);
     this.#move(node, record, 'draining', `Something came back: ${reason}.`);
+  }
+
+  /** Why a node that is about to be told to reboot must not be. */
+  #objection(node: Node): string | undefined {
+    if (this.#isOnTarget(node)) return 'it runs the release already';
+    const [busy] = this.#busy(node);
+    if (busy) return `something came back: ${busy.drained(this.#world.inventory, node.id).reason}`;
+    const { ok, reasons } = this.#mayStayDown(node.id);
+    return ok ? undefined : reasons[0];
+  }
+
+  /** It counts as down until no order can be on its way to it any more. */
+  #recall(node: Node, record: NodeRecord, objection: string): void {
+    if (this.#world.quietMs(node.id) < ORDER_LIFE_MS) return this.wait(objection);
+    this.#move(node, record, 'draining', `It does not go down now: ${objection}.`);
+  }
+
+  #isOnTarget(node: Node): boolean {
+    return node.power === 'up' && node.image === this.#world.plan.target.image;
   }
 
   /** It counts as down already: it is judged as if it were the last to go. */
@@ -151,6 +172,10 @@ export class NodeStep {
     if (node.power === 'up' && node.image !== plan.target.image) {
       return this.#move(node, record, 'failed', `It booted another image than that of ${plan.target.version}.`);
     }
+    const { nowMs, rebootTimeoutMs } = this.#world;
+    if (node.power !== 'up' && nowMs - record.sinceMs > rebootTimeoutMs) {
+      return this.#move(node, record, 'failed', 'It went away again before it was well.');
+    }
     const verdicts = drivers.map(driver => ({ driver, verdict: driver.verify(inventory, node.id, plan.target) }));
     const well = verdicts.filter(({ verdict }) => verdict.ok).map(({ driver }) => driver);
     const owing = node.power === 'up' ? well.filter(driver => !driver.undrained(inventory, node.id).ok) : [];
@@ -164,9 +189,8 @@ export class NodeStep {
   /** When a failed node turns up on the right image after all, it is taken on again. */
   #retake(node: Node, record: NodeRecord): void {
     if (isBack(node, record) && node.image === this.#world.plan.target.image) {
-      return this.#move(node, record, 'verifying', 'It came back after all.');
+      this.#move(node, record, 'verifying', 'It came back after all.');
     }
-    this.wait(`${node.id} has failed and needs an operator`);
   }
 
   /** Drivers of which something still depends on the node. */
@@ -175,8 +199,9 @@ export class NodeStep {
   }
 
   #move(node: Node, before: NodeRecord, to: NodeState, text: string): void {
+    const { isRetried: _, bootIdBefore: __, ...lasting } = before;
     const record: NodeRecord = {
-      ...before,
+      ...(to === 'active' ? lasting : before),
       state: to,
       sinceMs: this.#world.nowMs,
       ...(to === 'stopping' ? { bootIdBefore: node.bootId, release: this.#world.plan.target.manifest } : {}),

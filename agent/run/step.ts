@@ -5,7 +5,8 @@ import { CORDONED, DOWN } from '../lifecycle/node.ts';
 import { heldTo, type RolloverStatus } from '../lifecycle/rollover.ts';
 import type { Node, NodeId } from '../model/inventory.ts';
 import type { Plan } from '../model/plan.ts';
-import { mayBeEmptied, mayGoDown } from '../plan/gates.ts';
+import { mayBeEmptied, mayGoDown, type Progress } from '../plan/gates.ts';
+import { AT_REST, misfit } from './misfit.ts';
 import { type Call, isBack, type Move, NodeStep } from './node-step.ts';
 import { nextTask, type TaskCall } from './task-step.ts';
 import type { World } from './world.ts';
@@ -17,6 +18,8 @@ export interface Decision {
   readonly status: RolloverStatus;
   /** What it is doing, or waiting for. */
   readonly reason: string;
+  /** Nothing is under way, and the rest is to be planned anew. */
+  readonly isMisfit?: boolean;
 }
 
 /** One round. */
@@ -26,11 +29,25 @@ export function step(world: World): Decision {
   const before = nextTask(world, 'before');
   if (before && !held) return { actions: [before.call], out, status: 'running', reason: before.reason };
   const round = new Round(world, out);
-  if (!round.isOver) return round.decide();
+  const unfit = held ? undefined : misfit(world);
+  if (!round.isOver || unfit !== undefined) return round.decide(unfit);
   const after = nextTask(world, 'after');
   if (after && held) return settled(held, out);
   if (after) return { actions: [after.call], out, status: 'running', reason: after.reason };
+  const waiting = aliveAndLeftOut(world);
+  if (waiting !== undefined) return { actions: [], out, status: 'blocked', reason: waiting };
   return { actions: [], out, status: 'completed', reason: endOf(world.plan) };
+}
+
+/** A node that is dead boots the release when it is back. One that is up and was left out waits for the dead one. */
+function aliveAndLeftOut({ plan, inventory }: World): string | undefined {
+  const isOld = new Set(
+    inventory.nodes.filter(({ power, image }) => power === 'up' && image !== plan.target.image).map(({ id }) => id),
+  );
+  const waiting = plan.leftOut.filter(({ node }) => isOld.has(node));
+  if (waiting.length === 0) return undefined;
+  const dead = inventory.nodes.filter(({ power }) => power === 'down' || power === 'unknown').map(({ id }) => id);
+  return `${waiting.map(({ node }) => node).join(', ')} cannot go before ${dead.join(', ') || 'the cluster'} is back.`;
 }
 
 function settled(status: 'paused' | 'aborted', out: ReadonlySet<NodeId>): Decision {
@@ -74,31 +91,37 @@ class Round {
     return this.#firstUnwhole === this.#world.plan.waves.length && this.#step.failed.length === 0;
   }
 
-  decide(): Decision {
+  /** @param unfit why the plan does not fit any more */
+  decide(unfit: string | undefined): Decision {
     const { plan, records, status } = this.#world;
     const held = heldTo(status);
-    const isHeld = this.#isStopped || held !== undefined;
-    for (const { nodes } of plan.waves) {
-      for (const node of nodes) {
-        const state = records.get(node)?.state ?? 'active';
-        if (!(state === 'active' || state === 'drained' || (state === 'draining' && isHeld))) this.#step.advance(node);
-      }
+    const isHeld = this.#isStopped || held !== undefined || unfit !== undefined;
+    // In the order of their turns; also those of an earlier plan that are still on their way.
+    for (const node of new Set([...plan.waves.flatMap(({ nodes }) => nodes), ...records.keys()])) {
+      const state = records.get(node)?.state ?? 'active';
+      if (!(state === 'active' || state === 'drained' || (state === 'draining' && isHeld))) this.#step.advance(node);
     }
     if (isHeld) this.#giveBack();
     else {
       this.#stopDrained();
       this.#emptyNext();
     }
+    if (!isHeld && this.#isStuck) this.#giveBack();
     this.#step.finish();
     if (held && this.#isSettled) return settled(held, this.#out);
     const { actions, waits } = this.#step;
+    if (unfit !== undefined && !this.#isStopped) {
+      const reason = `${unfit}: the rest is planned anew when nothing is under way.`;
+      return { actions, out: this.#out, status: 'running', reason, isMisfit: this.#isSettled };
+    }
     const name = `Wave ${Math.min(this.#firstUnwhole + 1, plan.waves.length)} of ${plan.waves.length}`;
     const underWay = held ? ({ paused: 'pausing', aborted: 'aborting' } as const)[held] : undefined;
-    const what = this.#isStopped ? `${this.#step.failed.join(', ')} has failed and needs an operator` : waits[0];
+    const isStopped = this.#isStopped || this.#isStuck;
+    const what = isStopped ? `${this.#step.failed.join(', ')} has failed and needs an operator` : waits[0];
     return {
       actions,
       out: this.#out,
-      status: underWay ?? (this.#isStopped ? 'blocked' : 'running'),
+      status: underWay ?? (isStopped ? 'blocked' : 'running'),
       reason: what === undefined ? `${name}.` : `${name}: ${what}.`,
     };
   }
@@ -107,16 +130,25 @@ class Round {
   get #isStopped(): boolean {
     const { failed } = this.#step;
     if (failed.length === 0) return false;
+    // Once stopped, nothing is tried again until what failed is back, or an operator has another plan.
+    if (this.#world.status === 'blocked') return true;
     const { waves, policy } = this.#world.plan;
     const gated = new Set(waves.flatMap(wave => (wave.isGated ? wave.nodes : [])));
     const isAtEnd = this.#firstUnwhole === waves.length;
     return isAtEnd || failed.length > policy.failureBudget || failed.some(node => gated.has(node));
   }
 
+  /** Nothing moves, and without what has failed nothing can. */
+  get #isStuck(): boolean {
+    const { actions, failed } = this.#step;
+    const isMoving = [...this.#world.records.values()].some(({ state }) => !AT_REST.has(state) || state === 'draining');
+    return failed.length > 0 && actions.every(({ kind }) => kind === 'undrain') && !isMoving;
+  }
+
   /** What was emptied ahead and will not go now takes load again. */
-  #giveBack(): void {
+  #giveBack(which: (node: NodeId) => boolean = () => true): void {
     for (const [node, { state }] of this.#world.records) {
-      if (state === 'draining' || state === 'drained') this.#step.giveBack(node);
+      if ((state === 'draining' || state === 'drained') && which(node)) this.#step.giveBack(node);
     }
   }
 
@@ -132,14 +164,20 @@ class Round {
     });
   }
 
-  /** In the order of their turns; the first that finds no room keeps it from all behind. */
+  /**
+   * In the order of their turns; the first that finds no room keeps it from all behind. Who does not fit to what is down is passed
+   * by those that may go down before it, and by no others: they would wait for it, and it for them. Those are given back.
+   */
   #emptyNext(): void {
-    this.#eachTurn(mayBeEmptied, node => {
+    let isOneWaiting = false;
+    this.#eachTurn(mayBeEmptied, (node, index) => {
       const state = this.#world.records.get(node)?.state ?? 'active';
       const seen = this.#nodes.get(node);
       if (state !== 'active' || this.#isOnTarget(node) || !seen) return true;
+      if (isOneWaiting && !this.#mayGoDown(index)) return false;
       const fits = this.#intent?.mayStop(node);
       if (fits && !fits.ok) {
+        isOneWaiting = true;
         this.#step.wait(fits.reasons[0] as string);
         return true;
       }
@@ -148,14 +186,26 @@ class Round {
       this.#out.add(node);
       return true;
     });
+    if (isOneWaiting) this.#giveBack(node => !this.#mayGoDown(this.#waveOf(node)));
   }
 
-  #eachTurn(rule: typeof mayGoDown, act: (node: NodeId) => boolean): void {
+  #eachTurn(rule: typeof mayGoDown, act: (node: NodeId, index: number) => boolean): void {
     const { waves } = this.#world.plan;
-    const progress = { firstAway: this.#firstAway, firstUnwhole: this.#firstUnwhole };
-    for (let index = this.#firstAway; index < waves.length && rule(waves, index, progress); index++) {
-      for (const node of waves[index]?.nodes ?? []) if (!act(node)) return;
+    for (let index = this.#firstAway; index < waves.length && rule(waves, index, this.#progress); index++) {
+      for (const node of waves[index]?.nodes ?? []) if (!act(node, index)) return;
     }
+  }
+
+  #waveOf(node: NodeId): number {
+    return this.#world.plan.waves.findIndex(({ nodes }) => nodes.includes(node));
+  }
+
+  #mayGoDown(index: number): boolean {
+    return mayGoDown(this.#world.plan.waves, index, this.#progress);
+  }
+
+  get #progress(): Progress {
+    return { firstAway: this.#firstAway, firstUnwhole: this.#firstUnwhole };
   }
 
   #first(isOpen: (node: NodeId) => boolean): number {

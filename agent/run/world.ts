@@ -12,5 +12,7 @@ export interface World {
   readonly records: ReadonlyMap<NodeId, NodeRecord>;
   readonly drivers: readonly Driver[];
   readonly nowMs: number;
+  /** Since an order to a node may have been sent for the last time, by this leader or by the one before; milliseconds. */
+  quietMs(node: NodeId): number;
   readonly rebootTimeoutMs: number;
 }

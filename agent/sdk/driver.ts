@@ -58,8 +58,11 @@ export interface Driver {
   /** Pure: does nothing of this driver's depend on the node any more? */
   drained(inventory: Inventory, node: NodeId): Verdict;
 
-  /** Brings the node to a release, where this driver does that. Called again until its effect is seen. */
-  apply(node: NodeId, release: TargetRelease, order: Order): Promise<void>;
+  /**
+   * Brings the node to a release, where this driver does that. Called again until its effect is seen. An order that arrives after
+   * the node has booted is not to be obeyed: `bootId` is that of the boot which is to end.
+   */
+  apply(node: NodeId, release: TargetRelease, order: Order & { readonly bootId: string }): Promise<void>;
 
   /** Pure: is everything of this driver's healthy on the node, on this release? */
   verify(inventory: Inventory, node: NodeId, release: TargetRelease): Verdict;

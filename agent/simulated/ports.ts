@@ -26,7 +26,7 @@ export function simulatedDrivers(url: string): readonly Driver[] {
     quorumDriver({ inspect: async () => pick(await inventory(), 'quorums') }),
     microosDriver({
       inspect: async () => pick(await inventory(), 'simulated', 'nodes', 'probe', 'estimates'),
-      reboot: (node, epoch) => call(url, `/reboot/${node}`, { epoch }),
+      reboot: (node, bootId, epoch) => call(url, `/reboot/${node}`, { bootId, epoch }),
     }),
   ];
 }

@@ -25,6 +25,7 @@ export interface SimulationOptions {
 
 const order = z.object({ epoch: z.int().nonnegative() });
 const switchOrder = order.extend({ on: z.boolean() });
+const bootOrder = order.extend({ bootId: z.string() });
 const moveOrder = order.extend({ to: z.string() });
 
 /** Starts it. Port 0 chooses a free one. */
@@ -36,7 +37,7 @@ export async function startSimulatedCluster(options: SimulationOptions): Promise
   app.get('/inventory', (_request, response) => void response.json({ ...world.inventory(), probe: probe.count }));
   app.get('/boots', (_request, response) => void response.json(world.boots()));
   const orders = {
-    reboot: (id: string) => world.reboot(id),
+    reboot: (id: string, body: unknown) => world.reboot(id, bootOrder.parse(body).bootId),
     compute: (id: string, body: unknown) => world.setCompute(id, switchOrder.parse(body).on),
     noout: (id: string, body: unknown) => world.setNoout(id, switchOrder.parse(body).on),
     migrate: (id: string, body: unknown) => world.migrate(id, moveOrder.parse(body).to),

@@ -144,9 +144,10 @@ export class World {
     return true;
   }
 
-  reboot(id: NodeId): void {
+  /** Ends the boot that is named; in any other one the order came too late. */
+  reboot(id: NodeId, bootId: string): void {
     const node = this.#node(id);
-    if (node.phase !== 'up') return;
+    if (node.phase !== 'up' || node.bootId !== bootId) return;
     node.phase = 'stopping';
     node.leftMs = this.#options.stopMs;
   }

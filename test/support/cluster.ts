@@ -52,7 +52,7 @@ export function driversOn(world: World, orders: string[] = []): readonly Driver[
     quorumDriver({ inspect: look }),
     microosDriver({
       inspect: look,
-      reboot: async (node, epoch) => obey(epoch, `reboot ${node}`, () => world.reboot(node)),
+      reboot: async (node, bootId, epoch) => obey(epoch, `reboot ${node}`, () => world.reboot(node, bootId)),
     }),
   ];
 }

@@ -48,12 +48,11 @@ export function newRun(): Run {
 }
 
 export async function lead(run: Run): Promise<Executor> {
-  return Executor.take({
-    coordination: run.coordination,
-    leadership: await run.coordination.campaign(),
+  return Executor.lead(run.coordination, {
     drivers: driversOn(run.world, run.orders),
     rebootTimeoutMs: 60_000,
     now: () => run.nowMs,
+    elapsedMs: () => run.nowMs,
     onCompleted: () => [],
   });
 }

@@ -20,6 +20,7 @@ const STEPS: readonly Step[] = [
   { name: 'types of the console', command: join(BIN, 'tsc'), args: ['--noEmit', '-p', 'agent/console'] },
   { name: 'lint', command: join(BIN, 'biome'), args: ['check', '--error-on-warnings', '.'] },
   { name: 'unit', command: process.execPath, args: [...NODE, 'test/unit/**/*.test.ts'] },
+  { name: 'sim', command: process.execPath, args: [...NODE, '--test-concurrency=1', 'test/sim/*.test.ts'] },
   { name: 'fuzz', command: process.execPath, args: [...NODE, 'test/fuzz/*.test.ts'] },
   { name: 'contract', command: process.execPath, args: [...NODE, 'test/contract/*.test.ts'] },
   // End to end: processes that measure time and use both cores, so one file after the other.

@@ -15,8 +15,8 @@ import {
 
 export interface NodePort {
   inspect(): Promise<Pick<Inventory, 'simulated' | 'nodes' | 'probe' | 'estimates'>>;
-  /** Stops the node's services in order, then boots it from the network. Harmless while it is already booting. */
-  reboot(node: NodeId, epoch: number): Promise<void>;
+  /** Stops the node's services in order, then boots it from the network. Harmless in any other boot than the one named. */
+  reboot(node: NodeId, bootId: string, epoch: number): Promise<void>;
 }
 
 export function microosDriver(port: NodePort): Driver {
@@ -26,7 +26,7 @@ export function microosDriver(port: NodePort): Driver {
     safety: () => YES('nothing of Micro-OS depends on other nodes'),
     tracker: nodeUp,
     ...DRAINS_NOTHING,
-    apply: (node, _release, { epoch }) => port.reboot(node, epoch),
+    apply: (node, _release, { bootId, epoch }) => port.reboot(node, bootId, epoch),
     verify: imageIsRight,
   };
 }

@@ -17,13 +17,14 @@ export interface NovaTracker extends Tracker {
 /** I5: the machines on the hosts that go fit onto those that stay. */
 export function novaTracker(inventory: Inventory): NovaTracker {
   const room = new Room(inventory);
+  const up = new Set(inventory.nodes.filter(({ power }) => power === 'up').map(({ id }) => id));
   const machines = byHost(inventory.vms);
   /** The answer to the last question: what is taken is most often what has just been asked for. */
   let found: Placement | undefined;
   let moved = 0;
 
   function place(node: NodeId): { readonly placement: Placement; readonly verdict: Verdict } {
-    const here = (machines.get(node) ?? []).filter(vm => needsRoom(vm, node)).toSorted(bySize);
+    const here = (machines.get(node) ?? []).filter(vm => needsRoom(vm, node, up)).toSorted(bySize);
     const held = here.find(({ policy }) => policy === 'never');
     const moves: (readonly [Vm, NodeId])[] = [];
     const placement = { node, moves };
@@ -85,9 +86,9 @@ function byHost(vms: readonly Vm[]): Map<NodeId, Vm[]> {
   return machines;
 }
 
-/** One that leaves already has its place. */
-function needsRoom(vm: Vm, node: NodeId): boolean {
-  return vm.migratingTo === undefined || vm.migratingTo === node;
+/** One that leaves already has its place, unless the host that it goes to has gone down meanwhile. */
+function needsRoom({ migratingTo }: Vm, node: NodeId, up: ReadonlySet<NodeId>): boolean {
+  return migratingTo === undefined || migratingTo === node || !up.has(migratingTo);
 }
 
 function bySize(a: Vm, b: Vm): number {

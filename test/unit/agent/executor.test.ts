@@ -96,6 +96,9 @@ test('an agent that dies before it ordered a reboot looks again: what came back 
   assert.ok(!run.orders.includes('reboot a1'), 'it waits while it is unsafe');
   run.world.setCompute('a1', true);
   await next.tick(await look(run));
+  assert.equal(next.view().records.get('a1')?.state, 'stopping', 'the order of the one that died may still arrive');
+  run.nowMs += 60_000;
+  await next.tick(await look(run));
   assert.equal(next.view().records.get('a1')?.state, 'draining');
   assertEnd(run, await toEnd(run, () => assert.deepEqual(run.world.failing(), [])));
 });
@@ -144,11 +147,11 @@ test('the journal goes on after a restart where it was, also when old entries ha
   const values = new Map<string, unknown>([['journal/000020999', { at: 1, epoch: 1, text: 'old' }]]);
   const leadership = await run.coordination.campaign();
   const options = {
-    coordination: run.coordination,
     leadership,
     drivers: [],
     rebootTimeoutMs: 1,
     now: () => 2,
+    elapsedMs: () => 2,
     onCompleted: () => [],
   };
   const executor = new Executor(options, values);

@@ -70,7 +70,7 @@ test('nodes that boot are waited for; a cluster of which nobody is up is not rol
   assert.ok(planFor(booting).plan.waitsFor.includes('c3 is booting'));
   assert.deepEqual(planFor(booting).plan.leftOut, []);
   const dark = withNodes(inventory(), () => ({ power: 'down' }));
-  assert.ok(planFor(dark).plan.waitsFor.includes('none of the nodes to be rolled is up'));
+  assert.ok(planFor(dark).plan.waitsFor.includes('c3 is not up'));
 });
 
 test('a node that is down is left out, by name, and blocks only what depends on it', () => {
@@ -83,8 +83,13 @@ test('a node that is down is left out, by name, and blocks only what depends on 
     ...group,
     active: group.active.filter(host => host !== 'c3'),
   }));
-  const waits = planFor({ ...broken, placementGroups: groups }).plan.waitsFor.join('; ');
-  assert.match(waits, /placement group .* would have 1 of at least 2 replicas/);
+  const worse = { ...broken, placementGroups: groups };
+  const rest = planFor(worse).plan;
+  const dependent = rest.leftOut.filter(({ node }) => node !== 'c3');
+  for (const { reason } of dependent) assert.match(reason, /placement group .* would have 1 of at least 2 replicas/);
+  assert.ok(dependent.length > 0 && rest.turns.length > 0);
+  assert.deepEqual(rest.waitsFor, []);
+  assert.deepEqual(checkPlan(rest, worse), []);
 });
 
 test('the linter finds what a planner must never do', () => {
@@ -101,7 +106,7 @@ test('the linter finds what a planner must never do', () => {
   assert.match(find({ turns: plan.turns.slice(1) }), /left on an old image/);
   assert.match(
     find({ leftOut: [{ node: 'b1', reason: '' }], turns: plan.turns.filter(t => t.node !== 'b1') }),
-    /it is up/,
+    /it could go/,
   );
   assert.match(find({ turns: [...plan.turns, { ...first, node: 'z9' }] }), /not in the cluster/);
   assert.match(find({ waves: [{ ...canary, nodes: [] }, second, ...rest] }), /is empty/);
@@ -142,7 +147,7 @@ test('whatever the cluster is like: the linter finds nothing in a plan that may 
     }),
     { numRuns: 500 },
   );
-  assert.ok(started > 20, `${started} plans could start`);
+  assert.ok(started > 5, `${started} plans could start`);
 });
 
 test('another release, another plan', () => {
